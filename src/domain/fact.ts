@@ -1,0 +1,104 @@
+// Facts: the named, persisted steps of a replay job, in the past tense. A fact says everything that the
+// machine needs to fold it; what no reader of history needs (lease tokens, secrets) is not in it.
+// Owned here: the union and its common fields. Refused: any rule about when a fact is legal (machines/).
+
+import type { Cut } from './cut.ts';
+import type { InstanceId, SourceName } from './ids.ts';
+import type { Counts, FailReason, JobSpec, Limits, Outcome, PauseReason, Pin } from './job.ts';
+
+/** A fact as it is proposed: `fence` only where a lease speaks; `by`/`why` only where somebody asked. */
+export type Proposal =
+  | { readonly type: 'REQUESTED'; readonly spec: JobSpec; readonly by: string; readonly why?: string }
+  | {
+      readonly type: 'CLAIMED';
+      readonly fence: number;
+      readonly owner: InstanceId;
+      readonly maxRepeat: number;
+    }
+  | {
+      readonly type: 'RECLAIMED';
+      readonly fence: number;
+      readonly owner: InstanceId;
+      readonly maxRepeat: number;
+      /** The owner's progress mark as the row had it; unchanged since the claim = an idle reclaim. */
+      readonly progress: number;
+    }
+  | {
+      readonly type: 'OFFSETS_RESOLVED';
+      readonly fence: number;
+      readonly site: string;
+      readonly partition: number;
+      readonly pins: readonly Pin[];
+      /** When the ends will be pinned (ms since 1970); null when they are. */
+      readonly waitingUntilMs: number | null;
+    }
+  | { readonly type: 'CONTINUED'; readonly fence: number }
+  | {
+      readonly type: 'NOTHING_TO_REPLAY';
+      readonly fence: number;
+      readonly site: string;
+      readonly partition: number;
+      readonly pins: readonly Pin[];
+    }
+  | {
+      readonly type: 'ENDS_PINNED';
+      readonly fence: number;
+      readonly ends: Readonly<Record<SourceName, number>>;
+    }
+  | {
+      readonly type: 'SITE_SWITCHED';
+      readonly fence: number;
+      readonly site: string;
+      readonly pins: readonly Pin[];
+      readonly by: 'memory' | 'ledger';
+      /** Minutes (ms since 1970 / 60,000) that the ledger proves to be done. */
+      readonly doneMinutes: readonly number[];
+      readonly boundAdded: number;
+    }
+  | { readonly type: 'DRAINED'; readonly fence: number; readonly outcome: Outcome }
+  | { readonly type: 'RELEASED'; readonly fence: number; readonly why: string }
+  | { readonly type: 'FAILED'; readonly fence: number; readonly reason: FailReason; readonly why: string }
+  | { readonly type: 'PAUSE_REQUESTED'; readonly by: string; readonly why: string }
+  | { readonly type: 'RESUME_REQUESTED'; readonly by: string; readonly why: string }
+  | { readonly type: 'CANCEL_REQUESTED'; readonly by: string; readonly why: string }
+  | { readonly type: 'LIMITS_CHANGED'; readonly limits: Limits; readonly by: string; readonly why: string }
+  | { readonly type: 'PAUSED'; readonly fence: number; readonly reason: PauseReason }
+  | { readonly type: 'RESUMED' }
+  | { readonly type: 'CANCELLED'; readonly fence: number };
+
+export type FactType = Proposal['type'];
+
+/** What every committed fact carries besides: its place, its time by the database's clock, and the progress. */
+export interface FactStamp {
+  /** 1, 2, 3 ... without a gap per job; equals the row's version. */
+  readonly seq: number;
+  /** ms since 1970, the database's clock. */
+  readonly atMs: number;
+  /** The owner's own cut and counts, else those of the locked row; null before the first cut. */
+  readonly cut: Cut | null;
+  readonly counts: Counts;
+}
+
+export type Fact = Proposal & FactStamp;
+
+/** The fact types of this version, each exactly once; a history with another is not claimed. */
+export const FACT_TYPES = [
+  'REQUESTED',
+  'CLAIMED',
+  'RECLAIMED',
+  'OFFSETS_RESOLVED',
+  'CONTINUED',
+  'NOTHING_TO_REPLAY',
+  'ENDS_PINNED',
+  'SITE_SWITCHED',
+  'DRAINED',
+  'RELEASED',
+  'FAILED',
+  'PAUSE_REQUESTED',
+  'RESUME_REQUESTED',
+  'CANCEL_REQUESTED',
+  'LIMITS_CHANGED',
+  'PAUSED',
+  'RESUMED',
+  'CANCELLED',
+] as const satisfies readonly FactType[];

@@ -1,0 +1,139 @@
+// The words of a replay job: what was asked (spec, never changes), where its log is pinned, what was counted.
+// Only data; the law that moves it is machines/replay-job, its life is actors/job.
+
+import type { JobId, SourceName, WebhookId } from './ids.ts';
+
+export const JOB_STATES = [
+  'OPEN',
+  'STARTED',
+  'ONGOING',
+  'PAUSED',
+  'COMPLETED',
+  'CANCELLED',
+  'FAILED',
+] as const;
+export type JobState = (typeof JOB_STATES)[number];
+
+export type Outcome = 'complete' | 'incomplete';
+export type PauseReason = 'requested' | 'endpoint_unavailable' | 'endpoint_gone' | 'endpoint_rejects';
+export type FailReason = 'log_replaced' | 'nothing_readable' | 'crash_loop';
+export type Wanted = 'pause' | 'cancel';
+
+/** How an event without an `event-id` header is recognised (see domain/identity). */
+export type IdentityMode = 'value' | 'value+time';
+
+/** Limits of one job's delivery; null = only the webhook's and the deployment's own. maxRate in events/s. */
+export interface Limits {
+  readonly maxRate: number | null;
+  readonly concurrency: number | null;
+}
+
+/** A condition on an event inside the range, evaluated after the key match and before dedupe. */
+export interface EventFilter {
+  readonly where: 'header' | 'value';
+  /** Header name, or a JSON pointer into the value. */
+  readonly path: string;
+  readonly op: 'equals' | 'in' | 'prefix';
+  readonly values: readonly string[];
+}
+
+/** What was asked for. Written once in REQUESTED and never changed; times are ms since 1970, [fromMs, toMs). */
+export interface JobSpec {
+  readonly kind: 'range' | 'plan' | 'dead_letters' | 'remainder';
+  readonly parentJobId: JobId | null;
+  readonly webhookId: WebhookId;
+  /** The Kafka record key (UTF-8) that the webhook's events carry. */
+  readonly key: string;
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly identity: IdentityMode;
+  readonly filters: readonly EventFilter[];
+  readonly order: 'any' | 'strict';
+  readonly scan: 'bounded' | 'full';
+  readonly deliveryMode: 'single' | 'ndjson' | 'json-array';
+  readonly readMode: 'failover' | 'union';
+  readonly groupId: string | null;
+  readonly limits: Limits;
+}
+
+/** Identifies the batch found at an offset: another one there later means that the log was replaced. */
+export interface BatchMark {
+  readonly offset: number;
+  readonly crc: number;
+  readonly maxTimestampMs: number;
+}
+
+/** The piece of one source that a job reads: offsets [start, end); end null = `to` was too young to pin it. */
+export interface Pin {
+  readonly source: SourceName;
+  readonly topic: string;
+  readonly partition: number;
+  readonly start: number;
+  readonly end: number | null;
+  /** null when there was no batch at or after start. */
+  readonly first: BatchMark | null;
+}
+
+export interface Counts {
+  /** Records walked over, anybody's. */
+  readonly scanned: number;
+  /** This webhook's events in range, copies included, null values not. */
+  readonly matched: number;
+  readonly duplicates: number;
+  readonly filtered: number;
+  /** Records of this webhook in range whose value is null: no events. */
+  readonly tombstones: number;
+  /** Answered with 2xx, once per event. */
+  readonly delivered: number;
+  readonly deadLettered: number;
+  /** Attempts that ended without an answer and were tried again. */
+  readonly unanswered: number;
+  /** Repeats that were possible in fact, by reclaims. */
+  readonly maybeRepeated: number;
+  /** Identities that the bounded dedupe memory had to forget. */
+  readonly evicted: number;
+}
+
+export const NO_COUNTS: Counts = {
+  scanned: 0,
+  matched: 0,
+  duplicates: 0,
+  filtered: 0,
+  tombstones: 0,
+  delivered: 0,
+  deadLettered: 0,
+  unanswered: 0,
+  maybeRepeated: 0,
+  evicted: 0,
+};
+
+export type GapReason =
+  | 'retention'
+  | 'truncated'
+  | 'open_transaction'
+  | 'crc_mismatch'
+  | 'unreadable_batch'
+  | 'unknown_codec'
+  | 'read_stalled'
+  | 'mirror_unproven';
+
+/** A piece of a source, offsets [from, to), that could not be read. */
+export interface Gap {
+  readonly source: SourceName;
+  readonly from: number;
+  readonly to: number;
+  readonly reason: GapReason;
+}
+
+/** A pointer to an event that could not be delivered; never its payload. */
+export interface DeadLetter {
+  readonly source: SourceName;
+  readonly partition: number;
+  readonly offset: number;
+  readonly eventId: string;
+  readonly timestampMs: number;
+  readonly reason: string;
+  /** null when no attempt got an answer. */
+  readonly lastStatus: number | null;
+  readonly attempts: number;
+}

@@ -1,0 +1,106 @@
+// Port to the delivery log: find a webhook's range in it, and read that range as batches of matched events.
+// Pull, not push: a stream does at most one fetch ahead of what is asked, so back-pressure needs no protocol.
+// Invariant for implementers: never a record of another key, never one outside [fromMs, toMs) or the offsets,
+// and every offset below `next` was either yielded, walked over, or is named in a gap.
+
+import type { SourceName } from './ids.ts';
+import type { BatchMark, Gap, IdentityMode, Pin } from './job.ts';
+
+/** One record of this webhook in range. Its bytes are its own copy and pin no larger buffer for long. */
+export interface LogEvent {
+  readonly source: SourceName;
+  readonly partition: number;
+  readonly offset: number;
+  readonly timestampMs: number;
+  /** null = a tombstone: no event, only counted. An empty buffer is an event with an empty body. */
+  readonly value: Buffer | null;
+  /** The stable `webhook-id` (see domain/identity); empty for tombstones. */
+  readonly eventId: string;
+  /** 128 bits of SHA-256 of the identity as 22 base64url characters; empty for tombstones. */
+  readonly identity: string;
+  /** Records walked over in this batch up to and including this one. */
+  readonly scannedBefore: number;
+}
+
+export interface EventBatch {
+  readonly source: SourceName;
+  readonly events: readonly LogEvent[];
+  /** The next offset to read: everything below is in this or an earlier batch. Rises, also without events. */
+  readonly next: number;
+  /** Records walked over. */
+  readonly scanned: number;
+  /** Bytes fetched from the broker for it. */
+  readonly bytes: number;
+  /**
+   * About the lowest time still to come (ms since 1970), for merging sources oldest first; Infinity when the
+   * source has caught up with its log's end. A hint for order only: nothing is lost when it is wrong.
+   */
+  readonly frontierMs: number;
+  readonly gaps: readonly Gap[];
+  /** The largest step back in time seen so far (ms). */
+  readonly disorderMs: number;
+  /** True on the last batch: the pinned end is reached, or nothing of the range can follow. */
+  readonly done: boolean;
+}
+
+export interface RangeRequest {
+  readonly key: string;
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly identity: IdentityMode;
+  readonly scan: 'bounded' | 'full';
+}
+
+export interface StreamRequest extends RangeRequest {
+  readonly pin: Pin;
+  /** First offset to read, >= pin.start. */
+  readonly start: number;
+  /**
+   * The pinned end; null while it is not pinned: the stream then follows the log. Asked before each fetch.
+   * A rebuild passes its own bound.
+   */
+  readonly end: () => number | null;
+  /** Told when the stream begins or ends a wait (nothing to fetch, broker unreachable, open transaction). */
+  readonly onWait?: (wait: ReadWait | null) => void;
+}
+
+export interface ReadWait {
+  readonly why: 'log_end' | 'broker' | 'open_transaction';
+  readonly sinceMs: number;
+  readonly detail: string;
+}
+
+export interface LogStream {
+  /** The next batch; after one with `done` there is none. Rejects only with AbortError or RepriseError. */
+  next(): Promise<EventBatch>;
+  /** Ends fetches in flight and frees buffers; idempotent. */
+  close(): Promise<void>;
+}
+
+export interface Lookup {
+  readonly site: string;
+  readonly partition: number;
+  /** One per source of the site, ends null when `pinEnds` was false. */
+  readonly pins: readonly Pin[];
+  /** Upper bound of records in the pins, as far as known. */
+  readonly maxRecords: number;
+}
+
+export interface SiteStatus {
+  readonly site: string;
+  readonly reachable: boolean;
+  /** What is wrong, in words for an operator; null when fine. */
+  readonly problem: string | null;
+}
+
+export interface DeliveryLog {
+  /** Partition of the key and offsets of [fromMs, ...) at the present site. Retries until `signal` aborts. */
+  lookup(range: RangeRequest, pinEnds: boolean, signal: AbortSignal): Promise<Lookup>;
+  /** The high watermarks of the pins' partitions now. Retries until `signal` aborts. */
+  ends(pins: readonly Pin[], signal: AbortSignal): Promise<Readonly<Record<SourceName, number>>>;
+  /** What is found now at each pin's first batch: compare with `pin.first` before a job continues. */
+  marks(pins: readonly Pin[], signal: AbortSignal): Promise<Readonly<Record<SourceName, BatchMark | null>>>;
+  stream(request: StreamRequest, signal: AbortSignal): LogStream;
+  /** Of the last check, without asking the brokers now. */
+  status(): readonly SiteStatus[];
+}

@@ -1,0 +1,53 @@
+// Port to the receiver: one signed request at a time, bounded in time and memory whatever the receiver does.
+// What an answer means is domain/outcome's business, not the sender's.
+
+/** Why an attempt ended without an answer. `blocked`: the address guard refused the target. */
+export type SendFailure =
+  'timeout' | 'refused' | 'reset' | 'dns' | 'tls' | 'blocked' | 'protocol' | 'aborted';
+
+export type Answer =
+  | {
+      readonly kind: 'answered';
+      readonly status: number;
+      /** From Retry-After (seconds or HTTP date), in ms from now; null without one. */
+      readonly retryAfterMs: number | null;
+      readonly durationMs: number;
+    }
+  | {
+      readonly kind: 'unanswered';
+      readonly failure: SendFailure;
+      /** Whether bytes of the request may have reached the receiver. */
+      readonly maybeSent: boolean;
+      readonly durationMs: number;
+    };
+
+export interface SendRequest {
+  readonly body: Buffer;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Total time from hand-off to the end of the answer's head and the first KB of its body. */
+  readonly deadlineMs: number;
+  readonly signal: AbortSignal;
+}
+
+export interface ReceiverConnection {
+  /** Never rejects: whatever happens is an Answer. */
+  send(request: SendRequest): Promise<Answer>;
+  /** Ends idle connections at once and those in flight when answered. */
+  close(): Promise<void>;
+}
+
+export interface WebhookSender {
+  /** `connections`: the most sockets that may be open at a time. */
+  connect(url: string, connections: number): ReceiverConnection;
+}
+
+/** What is needed to deliver to a webhook now; read anew when its version changes. */
+export interface DeliveryTarget {
+  readonly webhookId: string;
+  readonly version: number;
+  readonly url: string;
+  /** Signing secrets (`whsec_...`), newest first; each signs. */
+  readonly secrets: readonly string[];
+  readonly maxRate: number | null;
+  readonly concurrency: number | null;
+}

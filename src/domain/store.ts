@@ -1,0 +1,251 @@
+// Ports to the store. MySQL is the coordinator: it decides who owns a job, by its own clock. Every write after
+// a claim is fenced (fence AND lease token AND a leased state); a write that matches no row changes nothing
+// and says so. Nothing here throws for an expected refusal; exceptions are surprises (database away ...).
+
+import type { Cut } from './cut.ts';
+import type { Fact, Proposal } from './fact.ts';
+import type { InstanceId, JobId, TenantId, WebhookId } from './ids.ts';
+import type {
+  Counts,
+  DeadLetter,
+  FailReason,
+  Gap,
+  JobSpec,
+  JobState,
+  Limits,
+  Outcome,
+  PauseReason,
+  Pin,
+  Wanted,
+} from './job.ts';
+import type { MinuteEntry } from './minute-ledger.ts';
+import type { DeliveryTarget } from './sender.ts';
+
+/** The right to act for a job until the lease ends. The token covers a database that forgot the last fence. */
+export interface LeaseKey {
+  readonly jobId: JobId;
+  readonly fence: number;
+  readonly token: string;
+}
+
+/** A job as its row shows it: the projection of its facts, with what may be newer (cut, counts, heartbeat). */
+export interface JobView {
+  readonly id: JobId;
+  readonly tenant: TenantId;
+  readonly state: JobState;
+  /** Seq of the last fact. */
+  readonly version: number;
+  readonly spec: JobSpec;
+  readonly limits: Limits;
+  readonly fence: number;
+  readonly owner: InstanceId | null;
+  readonly wanted: Wanted | null;
+  readonly site: string | null;
+  readonly partition: number | null;
+  readonly pins: readonly Pin[] | null;
+  readonly waitingUntilMs: number | null;
+  readonly outcome: Outcome | null;
+  readonly pauseReason: PauseReason | null;
+  readonly failReason: FailReason | null;
+  readonly reclaims: number;
+  readonly idleReclaims: number;
+  /** The mark of progress that the present owner began with. */
+  readonly progressAtClaim: number;
+  /** maxRepeat of the present owner, 0 without one. */
+  readonly maxRepeat: number;
+  readonly duplicateBound: number;
+  readonly cut: Cut | null;
+  readonly counts: Counts;
+  /** Rises with each event settled, batch scanned or declared wait. */
+  readonly progress: number;
+  /** <= 1 KB of JSON by the owner, for whoever looks; null before the first heartbeat. */
+  readonly heartbeat: HeartbeatDetail | null;
+  readonly heartbeatAtMs: number | null;
+  readonly leaseUntilMs: number | null;
+  readonly gaps: readonly Gap[];
+  readonly createdAtMs: number;
+  readonly updatedAtMs: number;
+}
+
+/** What the owner tells with each heartbeat; names and numbers only. */
+export interface HeartbeatDetail {
+  readonly phase: 'lookup' | 'rebuilding' | 'streaming' | 'throttled' | 'waiting' | 'draining';
+  /** Delivered events per second over the last seconds. */
+  readonly rate: number;
+  /** Milliseconds until the end at the present rate; null when unknown. */
+  readonly etaMs: number | null;
+  readonly inFlight: number;
+  readonly window: number;
+  readonly queued: number;
+  readonly retrying: number;
+  readonly owed: number;
+  readonly exposed: number;
+  /** What the job waits for, if it does. */
+  readonly waiting: string | null;
+  readonly lastRefusal: string | null;
+}
+
+/** Everything that one cut makes durable, in one fenced transaction. Values are absolute, lists are new ones. */
+export interface CutWrite {
+  readonly cut: Cut;
+  readonly counts: Counts;
+  readonly progress: number;
+  readonly deadLetters: readonly DeadLetter[];
+  readonly gaps: readonly Gap[];
+  /** Minutes touched since the last write, with their present totals. */
+  readonly minutes: readonly MinuteEntry[];
+}
+
+export interface Claim {
+  readonly lease: LeaseKey;
+  readonly job: JobView;
+  /** The minute ledger as it is durable. */
+  readonly minutes: readonly MinuteEntry[];
+}
+
+export type CommitResult =
+  | { readonly ok: true; readonly facts: readonly Fact[]; readonly state: JobState }
+  /** `fenced`: the lease is not this one's any more; `illegal`: the machine refuses the fact in this state. */
+  | {
+      readonly ok: false;
+      readonly why: 'fenced' | 'illegal' | 'unknown_job';
+      readonly state: JobState | null;
+    };
+
+/** What the cheap look of each 250 ms tells about one leased job. */
+export interface LeasedLook {
+  readonly jobId: JobId;
+  readonly version: number;
+  readonly state: JobState;
+  readonly fence: number;
+  readonly wanted: Wanted | null;
+  readonly webhookVersion: number;
+}
+
+export interface ClaimRequest {
+  readonly instance: InstanceId;
+  readonly leaseMs: number;
+  readonly maxRepeat: number;
+}
+
+/** The owner's side of the job store. */
+export interface JobStore {
+  /** Claims one OPEN job whose turn it is at its webhook; null when there is none. */
+  claim(request: ClaimRequest): Promise<Claim | null>;
+  /**
+   * Takes over up to `limit` jobs whose lease ended by the database's clock. Those with a pending pause or
+   * cancel, or in a crash loop, are ended in the same transaction and not returned.
+   */
+  reclaim(request: ClaimRequest, limit: number): Promise<readonly Claim[]>;
+  /** Fenced when `lease` is given; `write` goes into the same transaction. */
+  commit(jobId: JobId, proposal: Proposal, lease: LeaseKey, write?: CutWrite): Promise<CommitResult>;
+  saveCut(lease: LeaseKey, write: CutWrite): Promise<'saved' | 'fenced'>;
+  /** Extends the lease by `leaseMs` from the database's now. */
+  heartbeat(
+    lease: LeaseKey,
+    leaseMs: number,
+    progress: number,
+    detail: HeartbeatDetail,
+  ): Promise<'held' | 'lost'>;
+  look(instance: InstanceId): Promise<readonly LeasedLook[]>;
+  /** Facts with seq > `after`, in order. */
+  factsAfter(jobId: JobId, after: number): Promise<readonly Fact[]>;
+  target(webhookId: WebhookId): Promise<DeliveryTarget | null>;
+  /** Registers or refreshes the row of this instance. */
+  instanceAlive(instance: InstanceId, detail: InstanceDetail): Promise<void>;
+  instanceGone(instance: InstanceId): Promise<void>;
+  /** The database's clock, ms since 1970. */
+  nowMs(): Promise<number>;
+}
+
+export interface InstanceDetail {
+  readonly version: string;
+  readonly listen: string;
+  readonly poolSize: number;
+  readonly running: number;
+}
+
+export interface Page<Item> {
+  readonly items: readonly Item[];
+  /** Pass as `cursor` to go on; null at the end. */
+  readonly nextCursor: string | null;
+}
+
+export interface PageRequest {
+  readonly limit: number;
+  readonly cursor: string | null;
+}
+
+/** A webhook as its tenant sees it; the secret is told once, at creation. */
+export interface WebhookView {
+  readonly id: WebhookId;
+  readonly tenant: TenantId;
+  readonly url: string;
+  readonly key: string;
+  readonly description: string;
+  readonly maxRate: number | null;
+  readonly concurrency: number | null;
+  readonly version: number;
+  readonly createdAtMs: number;
+  readonly updatedAtMs: number;
+}
+
+export interface WebhookDraft {
+  readonly url: string;
+  /** null = the webhook's id. */
+  readonly key: string | null;
+  readonly description: string;
+  readonly maxRate: number | null;
+  readonly concurrency: number | null;
+  /** `whsec_...` */
+  readonly secret: string;
+}
+
+export type WebhookPatch = Partial<
+  Pick<WebhookDraft, 'url' | 'description' | 'maxRate' | 'concurrency' | 'secret'>
+>;
+
+/** The API's side: every call carries the tenant; a foreign id is an absent one. */
+export interface ReplayStore {
+  createWebhook(tenant: TenantId, draft: WebhookDraft): Promise<WebhookView | 'key_taken'>;
+  webhook(tenant: TenantId, id: WebhookId): Promise<WebhookView | null>;
+  webhooks(tenant: TenantId, page: PageRequest): Promise<Page<WebhookView>>;
+  patchWebhook(tenant: TenantId, id: WebhookId, patch: WebhookPatch): Promise<WebhookView | null>;
+  deleteWebhook(tenant: TenantId, id: WebhookId): Promise<'deleted' | 'absent' | 'has_live_jobs'>;
+  /** Inserts the job with its REQUESTED fact; spec without webhookId and key, which the webhook's row gives. */
+  requestReplay(
+    tenant: TenantId,
+    webhookId: WebhookId,
+    spec: Omit<JobSpec, 'webhookId' | 'key'>,
+    by: string,
+  ): Promise<JobView | 'no_webhook'>;
+  replay(tenant: TenantId, id: JobId): Promise<JobView | null>;
+  replays(tenant: TenantId, page: PageRequest): Promise<Page<JobView>>;
+  transitions(tenant: TenantId, id: JobId, page: PageRequest): Promise<Page<Transition> | null>;
+  /** Records a pause, resume, cancel or change of limits; any instance may. */
+  steer(tenant: TenantId, id: JobId, request: SteerProposal): Promise<CommitResult>;
+  /** Resolves when the database answers. */
+  ping(): Promise<void>;
+  nowMs(): Promise<number>;
+}
+
+export type SteerProposal = Extract<
+  Proposal,
+  { type: 'PAUSE_REQUESTED' | 'RESUME_REQUESTED' | 'CANCEL_REQUESTED' | 'LIMITS_CHANGED' }
+>;
+
+/** One persisted step as the history shows it. */
+export interface Transition {
+  readonly seq: number;
+  readonly type: string;
+  /** null before the first. */
+  readonly from: JobState | null;
+  readonly to: JobState;
+  readonly fence: number;
+  readonly owner: string | null;
+  readonly atMs: number;
+  readonly by: string | null;
+  readonly why: string | null;
+  /** The fact itself. */
+  readonly body: Fact;
+}
