@@ -14,13 +14,14 @@ export type Proposal =
       readonly fence: number;
       readonly owner: InstanceId;
       readonly maxRepeat: number;
+      readonly progress: number;
     }
   | {
       readonly type: 'RECLAIMED';
       readonly fence: number;
       readonly owner: InstanceId;
       readonly maxRepeat: number;
-      /** The owner's progress mark as the row had it; unchanged since the claim = an idle reclaim. */
+      /** The row's progress mark; unchanged since the last claim = the lost owner did nothing. */
       readonly progress: number;
     }
   | {

@@ -1,0 +1,157 @@
+// What the job machine remembers, and how each fact changes it. `evolve` is the whole of it: a pure fold step
+// without clock, I/O or randomness. Whether a fact is legal is the machine's business (machine.ts).
+
+import type { Cut } from '../../domain/cut.ts';
+import type { Fact, FactType } from '../../domain/fact.ts';
+import type { InstanceId } from '../../domain/ids.ts';
+import type {
+  Counts,
+  FailReason,
+  JobSpec,
+  Limits,
+  Outcome,
+  PauseReason,
+  Pin,
+  Wanted,
+} from '../../domain/job.ts';
+import { NO_COUNTS } from '../../domain/job.ts';
+
+export interface JobContext {
+  /** null only before REQUESTED. */
+  readonly spec: JobSpec | null;
+  readonly limits: Limits;
+  readonly fence: number;
+  readonly owner: InstanceId | null;
+  readonly wanted: Wanted | null;
+  readonly site: string | null;
+  readonly partition: number | null;
+  readonly pins: readonly Pin[] | null;
+  readonly waitingUntilMs: number | null;
+  readonly outcome: Outcome | null;
+  readonly pauseReason: PauseReason | null;
+  readonly failReason: FailReason | null;
+  readonly reclaims: number;
+  /** Reclaims in a row whose lost owner had made no progress. */
+  readonly idleReclaims: number;
+  readonly progressAtClaim: number;
+  /** The repeat limit that the last owner worked under. */
+  readonly maxRepeat: number;
+  readonly duplicateBound: number;
+  readonly cut: Cut | null;
+  readonly counts: Counts;
+  readonly lastFact: { readonly seq: number; readonly type: FactType; readonly atMs: number } | null;
+}
+
+export const NO_JOB: JobContext = {
+  spec: null,
+  limits: { maxRate: null, concurrency: null },
+  fence: 0,
+  owner: null,
+  wanted: null,
+  site: null,
+  partition: null,
+  pins: null,
+  waitingUntilMs: null,
+  outcome: null,
+  pauseReason: null,
+  failReason: null,
+  reclaims: 0,
+  idleReclaims: 0,
+  progressAtClaim: 0,
+  maxRepeat: 0,
+  duplicateBound: 0,
+  cut: null,
+  counts: NO_COUNTS,
+  lastFact: null,
+};
+
+/** The context after `fact`, which the machine has found legal. Total: it never throws. */
+export function evolve(context: JobContext, fact: Fact): JobContext {
+  return {
+    ...context,
+    ...changesOf(context, fact),
+    cut: fact.cut,
+    counts: fact.counts,
+    lastFact: { seq: fact.seq, type: fact.type, atMs: fact.atMs },
+  };
+}
+
+const LEASE_ENDED = { owner: null } as const;
+
+function changesOf(context: JobContext, fact: Fact): Partial<JobContext> {
+  switch (fact.type) {
+    case 'REQUESTED':
+      return { spec: fact.spec, limits: fact.spec.limits };
+    case 'CLAIMED':
+      return { ...claimed(fact), idleReclaims: 0 };
+    case 'RECLAIMED':
+      return {
+        ...claimed(fact),
+        reclaims: context.reclaims + 1,
+        idleReclaims: fact.progress === context.progressAtClaim ? context.idleReclaims + 1 : 0,
+        duplicateBound: context.duplicateBound + context.maxRepeat,
+      };
+    case 'OFFSETS_RESOLVED':
+      return {
+        site: fact.site,
+        partition: fact.partition,
+        pins: fact.pins,
+        waitingUntilMs: fact.waitingUntilMs,
+      };
+    case 'NOTHING_TO_REPLAY':
+      return {
+        ...LEASE_ENDED,
+        site: fact.site,
+        partition: fact.partition,
+        pins: fact.pins,
+        waitingUntilMs: null,
+        outcome: 'complete',
+      };
+    case 'ENDS_PINNED':
+      return { pins: pinEnds(context.pins, fact.ends), waitingUntilMs: null };
+    case 'SITE_SWITCHED':
+      return {
+        site: fact.site,
+        pins: fact.pins,
+        duplicateBound: context.duplicateBound + fact.boundAdded,
+      };
+    case 'DRAINED':
+      return { ...LEASE_ENDED, outcome: fact.outcome, wanted: null };
+    case 'RELEASED':
+      return LEASE_ENDED;
+    case 'FAILED':
+      return { ...LEASE_ENDED, failReason: fact.reason, wanted: null };
+    case 'PAUSE_REQUESTED':
+      return { wanted: 'pause' };
+    case 'RESUME_REQUESTED':
+      return { wanted: context.wanted === 'pause' ? null : context.wanted };
+    case 'CANCEL_REQUESTED':
+      return { wanted: 'cancel' };
+    case 'LIMITS_CHANGED':
+      return { limits: fact.limits };
+    case 'PAUSED':
+      return { ...LEASE_ENDED, pauseReason: fact.reason, wanted: null };
+    case 'RESUMED':
+      return { pauseReason: null };
+    case 'CANCELLED':
+      return { ...LEASE_ENDED, wanted: null, pauseReason: null };
+    case 'CONTINUED':
+      return {};
+  }
+}
+
+function claimed(fact: Extract<Fact, { type: 'CLAIMED' | 'RECLAIMED' }>): Partial<JobContext> {
+  return {
+    fence: fact.fence,
+    owner: fact.owner,
+    maxRepeat: fact.maxRepeat,
+    progressAtClaim: fact.progress,
+  };
+}
+
+function pinEnds(
+  pins: readonly Pin[] | null,
+  ends: Extract<Fact, { type: 'ENDS_PINNED' }>['ends'],
+): readonly Pin[] | null {
+  return pins?.map((pin) => ({ ...pin, end: ends[pin.source] ?? pin.end })) ?? null;
+}
