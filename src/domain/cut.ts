@@ -56,6 +56,15 @@ export class CutTracker {
     this.#sources.set(source, { next, owed: new Map(owed) });
   }
 
+  /** Whether anything was begun: a job without pins has no cut yet. */
+  get hasSources(): boolean {
+    return this.#sources.size > 0;
+  }
+
+  has(source: SourceName): boolean {
+    return this.#sources.has(source);
+  }
+
   /** Dedupe now stands at `next`: everything below is dropped, filtered, settled or owed. */
   advance(source: SourceName, next: number): void {
     const state = this.#state(source);

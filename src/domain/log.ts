@@ -84,6 +84,8 @@ export interface Lookup {
   readonly pins: readonly Pin[];
   /** Upper bound of records in the pins, as far as known. */
   readonly maxRecords: number;
+  /** `retention`: the log begins after fromMs, so events before its first record may be gone. Streams do not repeat it. */
+  readonly gaps: readonly Gap[];
 }
 
 export interface SiteStatus {

@@ -1,7 +1,7 @@
 // The machine used purely: decide whether a fact is legal, fold a history, and say what follows by itself.
 // The store calls these inside its transaction; no actor is running here.
 
-import { getInitialSnapshot, transition } from 'xstate';
+import { initialTransition, transition } from 'xstate';
 import type { Fact, Proposal } from '../../domain/fact.ts';
 import { JOB_STATES } from '../../domain/job.ts';
 import type { JobState } from '../../domain/job.ts';
@@ -14,14 +14,14 @@ export interface Decided {
   readonly context: JobContext;
 }
 
-type Snapshot = ReturnType<typeof getInitialSnapshot<typeof replayJobMachine>>;
+type Snapshot = ReturnType<typeof replayJobMachine.resolveState>;
 
 /** Reclaims in a row without progress after which a job is given up: FAILED(crash_loop). */
 export const CRASH_LOOP_RECLAIMS = 10;
 
 /** The job after `fact`, or null when the machine refuses it. `before` null = the job does not exist yet. */
 export function decide(before: Decided | null, fact: Fact): Decided | null {
-  const from = before ? hydrate(before) : getInitialSnapshot(replayJobMachine);
+  const from = before ? hydrate(before) : initialTransition(replayJobMachine)[0];
   const [next] = transition(replayJobMachine, from, fact);
   return next === from || next.context === from.context ? null : decidedOf(next);
 }

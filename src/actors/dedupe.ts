@@ -1,0 +1,158 @@
+// Child of ONGOING: decides once per record whether it is a new event, and offers new ones to delivery in
+// small chunks. It stands at the cut's `next`: what it passes is dropped, filtered or owed in the same instant.
+//
+// Resume: the memory lives in the process, but the log is the truth, so it is filled again by reading
+// [start, next) of ALL sources before anything new is judged. An owed position is delivered without asking the
+// memory: its copy may already be in there (see owed-again.ts).
+
+import { DedupeMemory } from '../domain/dedupe-memory.ts';
+import type { SourceName } from '../domain/ids.ts';
+import type { EventBatch, LogEvent } from '../domain/log.ts';
+import { Merge } from './merge.ts';
+import { OwedAgain } from './owed-again.ts';
+import type { Run } from './run.ts';
+
+/** What is offered at once is owed at once: small, and at most 1 MiB of values. */
+const CHUNK_EVENTS = 64;
+const CHUNK_BYTES = 1_048_576;
+
+export async function dedupe(run: Run, signal: AbortSignal): Promise<void> {
+  const work = new Dedupe(run);
+  await work.rebuild();
+  if (signal.aborted) return;
+  run.enter('streaming');
+  await work.stream(signal);
+  run.work.end();
+}
+
+class Dedupe {
+  readonly #run: Run;
+  readonly #merge: Merge;
+  readonly #memory: DedupeMemory;
+  /** Where the earlier owner's dedupe stood: below it nothing is counted again. */
+  readonly #known = new Map<SourceName, number>();
+  readonly #alreadyEvicted: number;
+  #chunk: LogEvent[] = [];
+  #chunkBytes = 0;
+  #evictedTold = 0;
+
+  constructor(run: Run) {
+    this.#run = run;
+    this.#memory = new DedupeMemory(run.edges.settings.dedupeMaxEntries);
+    this.#alreadyEvicted = run.progress.counts.evicted;
+    const sources = run.sources.map(({ pin, batches }) => ({ source: pin.source, batches }));
+    this.#merge = new Merge(sources, {
+      batch: (batch, scannedAlready) => {
+        this.#passed(batch, scannedAlready);
+      },
+    });
+    for (const { pin } of run.sources) this.#known.set(pin.source, run.progress.cut.nextOf(pin.source));
+  }
+
+  /** Fills the memory with what lies below the cut, source by source; owed positions go to delivery. */
+  async rebuild(): Promise<void> {
+    const { cut } = this.#run.progress;
+    const owed = new OwedAgain(this.#run);
+    for (const { pin } of this.#run.sources) {
+      const until = cut.nextOf(pin.source);
+      if (until <= pin.start) continue;
+      this.#run.enter('rebuilding');
+      for (;;) {
+        const event = await this.#merge.nextBelow(pin.source, until);
+        if (!event) break;
+        this.#run.progress.mark++;
+        if (event.value === null) continue;
+        const fate = owed.meet(event);
+        if (fate === 'other') this.#memory.add(event.identity);
+        if (fate === 'owed') this.#offer(event);
+        else if (fate === 'other') this.#release(event);
+        if (this.#isFull) await this.#flush();
+      }
+    }
+    const { sendInstead, release, remember } = owed.conclude();
+    for (const event of sendInstead) this.#offer(event);
+    for (const event of release) this.#release(event);
+    for (const identity of remember) this.#memory.add(identity);
+    await this.#flush();
+  }
+
+  /** Judges everything from the cut on, oldest first, until all sources have ended. */
+  async stream(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      const event = this.#merge.takeReady() ?? (await this.#flushThenNext());
+      if (!event || signal.aborted) break;
+      this.#run.progress.counts.scanned += this.#merge.scannedForLast;
+      this.#judge(event);
+      if (this.#isFull) await this.#flush();
+    }
+    await this.#flush();
+  }
+
+  #judge(event: LogEvent): void {
+    const { counts, cut } = this.#run.progress;
+    if (event.value === null) {
+      counts.tombstones++;
+      cut.advance(event.source, event.offset + 1);
+      return;
+    }
+    counts.matched++;
+    if (!this.#memory.add(event.identity)) {
+      counts.duplicates++;
+      cut.advance(event.source, event.offset + 1);
+      this.#release(event);
+      return;
+    }
+    this.#tellEvictions();
+    cut.owe(event.source, event.offset, event.identity);
+    cut.advance(event.source, event.offset + 1);
+    this.#offer(event);
+  }
+
+  #offer(event: LogEvent): void {
+    this.#chunk.push(event);
+    this.#chunkBytes += event.value?.length ?? 0;
+  }
+
+  get #isFull(): boolean {
+    return this.#chunk.length >= CHUNK_EVENTS || this.#chunkBytes >= CHUNK_BYTES;
+  }
+
+  /** Nothing is at hand: what was collected goes out before waiting for more. */
+  async #flushThenNext(): Promise<LogEvent | null> {
+    await this.#flush();
+    return this.#merge.next();
+  }
+
+  async #flush(): Promise<void> {
+    if (this.#chunk.length === 0) return;
+    const chunk = this.#chunk;
+    this.#chunk = [];
+    this.#chunkBytes = 0;
+    await this.#run.work.put(chunk);
+  }
+
+  /** A batch is used up: the cut moves past its tail, its gaps become the job's. */
+  #passed(batch: EventBatch, scannedAlready: number): void {
+    const { progress, edges } = this.#run;
+    const known = this.#known.get(batch.source) ?? 0;
+    for (const gap of batch.gaps) {
+      if (gap.to > known) progress.gap(gap);
+      edges.emit('read.gap', { source: gap.source, from: gap.from, to: gap.to, reason: gap.reason });
+    }
+    if (batch.next <= known) return;
+    progress.counts.scanned += batch.scanned - scannedAlready;
+    progress.cut.advance(batch.source, batch.next);
+  }
+
+  #release(event: LogEvent): void {
+    this.#run.budget.release(event.value?.length ?? 0);
+  }
+
+  #tellEvictions(): void {
+    const news = this.#memory.evicted - this.#evictedTold;
+    if (news === 0) return;
+    this.#evictedTold = this.#memory.evicted;
+    this.#run.progress.counts.evicted = this.#alreadyEvicted + this.#memory.evicted;
+    this.#run.edges.emit('dedupe.evicted', { jobId: this.#run.job.id, identities: news });
+  }
+}

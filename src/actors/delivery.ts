@@ -1,0 +1,284 @@
+// Child of ONGOING: hands events to the webhook, as many at once as window, rate, lease and repeat bound allow,
+// judges the answers, and moves the cut. The POSTs are plain async code with a window, not actors.
+// `pump` is the whole scheduler: it starts what may start and otherwise leaves, because every reason to wait
+// has somebody who wakes it (an answer, a durable cut, a heartbeat, a chunk from dedupe, or one timer).
+// A request that was handed over is always accounted for, also when the run stops meanwhile.
+
+import { setMaxListeners } from 'node:events';
+import type { LogEvent } from '../domain/log.ts';
+import { hintOf, judge, strains } from '../domain/outcome.ts';
+import type { Answer } from '../domain/sender.ts';
+import { CutKeeper } from './cut-keeper.ts';
+import { Endpoint } from './endpoint.ts';
+import { PipeAborted } from './pipe.ts';
+import { RetryQueue } from './retry-queue.ts';
+import type { Retry } from './retry-queue.ts';
+import type { Run } from './run.ts';
+import { settleDown } from './settle-down.ts';
+
+/** Below this many queued events the next chunk is asked for. */
+const LOW_WATER = 32;
+
+export async function delivery(run: Run, signal: AbortSignal): Promise<void> {
+  const endpoint = await Endpoint.open(run, signal);
+  if (!endpoint) return;
+  const worker = new Delivery(run, endpoint, signal);
+  try {
+    await worker.run();
+  } finally {
+    await endpoint.close();
+  }
+}
+
+class Delivery {
+  readonly #run: Run;
+  readonly #endpoint: Endpoint;
+  readonly #signal: AbortSignal;
+  /** Aborts what is in flight: the lease is over, or the run ends. */
+  #flights = new AbortController();
+  readonly #cutKeeper: CutKeeper;
+  readonly #retries = new RetryQueue();
+  #queue: LogEvent[] = [];
+  #head = 0;
+  #inFlight = 0;
+  #ended = false;
+  #timer: NodeJS.Timeout | null = null;
+  #finish: () => void = () => undefined;
+  #wakeFeeder: (() => void) | null = null;
+
+  constructor(run: Run, endpoint: Endpoint, signal: AbortSignal) {
+    this.#run = run;
+    this.#endpoint = endpoint;
+    this.#signal = signal;
+    setMaxListeners(0, this.#flights.signal);
+    this.#cutKeeper = new CutKeeper(run, signal);
+  }
+
+  /** Until everything is settled, a wish to stop is granted, or the machine leaves ONGOING. */
+  async run(): Promise<void> {
+    this.#run.wake = () => {
+      this.#pump();
+    };
+    this.#signal.addEventListener('abort', () => {
+      this.#flights.abort();
+      this.#finish();
+    });
+    const feeding = this.#feed();
+    const cutting = this.#cutKeeper.run();
+    do {
+      const finished = new Promise<void>((resolve) => {
+        this.#finish = resolve;
+      });
+      this.#pump();
+      await finished;
+    } while (!(await settleDown(this.#run, this.#isDrained, this.#signal)));
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#releaseFeeder();
+    await Promise.all([feeding, cutting]);
+  }
+
+  get #isDrained(): boolean {
+    return this.#ended && this.#queued === 0 && this.#retries.size === 0 && this.#inFlight === 0;
+  }
+
+  /** Keeps the queue filled, a chunk at a time. */
+  async #feed(): Promise<void> {
+    try {
+      for (;;) {
+        const chunk = await this.#run.work.take();
+        if (!chunk) break;
+        this.#queue = this.#queue.slice(this.#head).concat(chunk);
+        this.#head = 0;
+        this.#pump();
+        while (this.#queued >= Math.max(LOW_WATER, this.#endpoint.window.limit) && !this.#signal.aborted) {
+          await new Promise<void>((resolve) => (this.#wakeFeeder = resolve));
+        }
+      }
+      this.#ended = true;
+      this.#pump();
+    } catch (error) {
+      if (!(error instanceof PipeAborted)) throw error;
+    }
+  }
+
+  get #queued(): number {
+    return this.#queue.length - this.#head;
+  }
+
+  #pump(): void {
+    if (this.#signal.aborted) {
+      this.#releaseFeeder();
+      return;
+    }
+    this.#holdFlights();
+    for (;;) {
+      if (this.#isStopping) {
+        if (this.#inFlight === 0) this.#finish();
+        break;
+      }
+      const now = this.#run.edges.clock.monoMs();
+      const retry = this.#retries.due(now);
+      if (!retry && (this.#queued === 0 || this.#mustRetryFirst)) {
+        this.#idle(now);
+        break;
+      }
+      if (!this.#mayStart(now)) break;
+      this.#start(retry ? this.#retries.take() : this.#takeQueued());
+    }
+    this.#tellGauges();
+    if (this.#queued < LOW_WATER) this.#releaseFeeder();
+  }
+
+  /** Somebody wants the job paused or cancelled, or the instance stops: nothing new is started. */
+  get #isStopping(): boolean {
+    return this.#run.stopping !== null || this.#run.context().wanted !== null || this.#run.lease.isLost;
+  }
+
+  /** A lease that is over takes its requests with it; one that came back begins with fresh ones. */
+  #holdFlights(): void {
+    if (!this.#run.lease.mayAct) this.#flights.abort();
+    else if (this.#flights.signal.aborted && this.#inFlight === 0) {
+      this.#flights = new AbortController();
+      setMaxListeners(0, this.#flights.signal);
+    }
+  }
+
+  /** Strict order: nothing overtakes an event that waits for its next attempt. */
+  get #mustRetryFirst(): boolean {
+    return this.#run.job.spec.order === 'strict' && this.#retries.size > 0;
+  }
+
+  #idle(now: number): void {
+    if (this.#retries.size > 0) this.#wakeIn(this.#retries.nextDueMs - now);
+    else if (this.#isDrained) this.#finish();
+    else if (this.#ended) this.#run.enter('draining');
+    else if (this.#inFlight === 0 && this.#run.waits.size > 0 && this.#run.phase !== 'rebuilding') {
+      this.#run.enter('waiting');
+    }
+  }
+
+  #mayStart(now: number): boolean {
+    const { lease, progress, edges } = this.#run;
+    const { window, pace } = this.#endpoint;
+    if (!lease.mayAct || this.#flights.signal.aborted) return false;
+    if (window.room(this.#inFlight, now) === 0) {
+      const heldMs = window.waitMs(now);
+      if (heldMs > 0) {
+        this.#run.enter('throttled');
+        edges.emit('delivery.limited', { by: 'retry_after', waitMs: heldMs });
+        this.#wakeIn(heldMs);
+      }
+      return false;
+    }
+    if (!progress.cut.mayStart()) {
+      this.#cutKeeper.cutNow();
+      return false;
+    }
+    const paceMs = pace.take(now);
+    if (paceMs > 0) {
+      this.#run.enter('throttled');
+      edges.emit('delivery.limited', { by: 'rate', waitMs: paceMs });
+      this.#wakeIn(paceMs);
+      return false;
+    }
+    return true;
+  }
+
+  #start(item: Retry): void {
+    this.#inFlight++;
+    this.#run.progress.cut.started();
+    this.#run.edges.emit('delivery.in_flight', { change: 1 });
+    if (this.#run.phase === 'throttled' || this.#run.phase === 'waiting') {
+      this.#run.enter(this.#ended ? 'draining' : 'streaming');
+    }
+    const sentAtMs = this.#run.edges.clock.monoMs();
+    void this.#endpoint.send(item, this.#flights.signal).then((answer) => {
+      this.#answered(item, answer, sentAtMs);
+    }, this.#run.crash);
+  }
+
+  #answered(item: Retry, answer: Answer, sentAtMs: number): void {
+    const { progress, edges } = this.#run;
+    const now = edges.clock.monoMs();
+    const { window } = this.#endpoint;
+    if (strains(answer)) window.strained(sentAtMs, now);
+    else if (answer.kind === 'answered') window.answered(sentAtMs, now, this.#inFlight);
+    this.#inFlight--;
+    edges.emit('delivery.in_flight', { change: -1 });
+    const outcome = judge(answer, item.attempt, edges.settings.retry, edges.random);
+    edges.emit('delivery.attempt', { outcome: nameOf(answer, outcome.kind), durationMs: answer.durationMs });
+    if (outcome.kind === 'delivered') {
+      progress.delivered(item.event);
+      this.#release(item.event);
+    } else if (outcome.kind === 'give_up') {
+      const lastStatus = answer.kind === 'answered' ? answer.status : null;
+      progress.deadLettered(item.event, { reason: outcome.reason, lastStatus, attempts: item.attempt });
+      edges.emit('delivery.dead_letter', { jobId: this.#run.job.id, reason: outcome.reason });
+      this.#release(item.event);
+    } else {
+      this.#retry(item, answer, now, outcome);
+    }
+    if (answer.kind === 'unanswered' || hintOf(answer) !== 'fine') {
+      this.#run.lastRefusal = answer.kind === 'answered' ? `http_${answer.status}` : answer.failure;
+    }
+    if (progress.cut.isDue) this.#cutKeeper.cutNow();
+    this.#pump();
+  }
+
+  #retry(
+    item: Retry,
+    answer: Answer,
+    now: number,
+    outcome: { afterMs: number; slowDownMs: number | null },
+  ): void {
+    this.#run.progress.cut.returned();
+    const aborted = answer.kind === 'unanswered' && answer.failure === 'aborted';
+    if (answer.kind === 'unanswered' && !aborted) this.#run.progress.counts.unanswered++;
+    if (outcome.slowDownMs !== null) this.#endpoint.window.slowDown(now + outcome.slowDownMs);
+    this.#retries.add(
+      { event: item.event, attempt: item.attempt + (aborted ? 0 : 1) },
+      now + outcome.afterMs,
+    );
+  }
+
+  #takeQueued(): Retry {
+    const event = this.#queue[this.#head++];
+    if (!event) throw new Error('the queue is empty');
+    return { event, attempt: 1 };
+  }
+
+  #release(event: LogEvent): void {
+    this.#run.budget.release(event.value?.length ?? 0);
+  }
+
+  #wakeIn(ms: number): void {
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = null;
+        this.#pump();
+      },
+      Math.max(0, ms),
+    );
+  }
+
+  #releaseFeeder(): void {
+    this.#wakeFeeder?.();
+    this.#wakeFeeder = null;
+  }
+
+  #tellGauges(): void {
+    const { gauges } = this.#run;
+    gauges.inFlight = this.#inFlight;
+    gauges.window = this.#endpoint.window.limit;
+    gauges.queued = this.#queued;
+    gauges.retrying = this.#retries.size;
+  }
+}
+
+/** Bounded names for the metric: what happened, not the status itself. */
+function nameOf(answer: Answer, kind: string): string {
+  if (kind === 'delivered') return 'delivered';
+  const cause = answer.kind === 'answered' ? `http_${Math.floor(answer.status / 100)}xx` : answer.failure;
+  return kind === 'give_up' ? `dead_letter_${cause}` : `retry_${cause}`;
+}

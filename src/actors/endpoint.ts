@@ -1,0 +1,128 @@
+// One webhook as one run sees it: where to send, with which signatures, how fast and how many at once. Reads
+// the webhook's row anew when its version changes, so a new URL or secret holds from the next attempt; a socket
+// to the old URL is not used again.
+
+import { Pace } from '../domain/pace.ts';
+import type { Answer, DeliveryTarget, ReceiverConnection } from '../domain/sender.ts';
+import { decodeSecret, sign } from '../domain/signature.ts';
+import { Window } from '../domain/window.ts';
+import { pause } from './pause.ts';
+import type { Retry } from './retry-queue.ts';
+import type { Run } from './run.ts';
+
+const EMPTY = Buffer.alloc(0);
+
+export class Endpoint {
+  readonly window: Window;
+  readonly pace: Pace;
+  readonly #run: Run;
+  #target: DeliveryTarget;
+  #secrets: readonly Buffer[];
+  #connection: ReceiverConnection;
+
+  private constructor(run: Run, target: DeliveryTarget) {
+    this.#run = run;
+    this.#target = target;
+    this.#secrets = target.secrets.map(decodeSecret);
+    this.window = new Window(this.#concurrency());
+    this.pace = new Pace(this.#rate());
+    this.#connection = run.edges.sender.connect(target.url, this.#concurrency());
+  }
+
+  /** Reads the target, however long the database takes; null when `signal` aborted meanwhile. */
+  static async open(run: Run, signal: AbortSignal): Promise<Endpoint | null> {
+    const target = await readTarget(run, signal);
+    if (!target) return null;
+    const endpoint = new Endpoint(run, target);
+    run.retarget = () => endpoint.#refresh(signal);
+    run.limitsChanged = () => {
+      endpoint.#applyLimits();
+    };
+    return endpoint;
+  }
+
+  /** Sends one attempt; never rejects for what the receiver does. */
+  send({ event, attempt }: Retry, signal: AbortSignal): Promise<Answer> {
+    const body = event.value ?? EMPTY;
+    const { id } = this.#run.job;
+    const seconds = Math.floor(this.#run.edges.clock.wallMs() / 1_000);
+    return this.#connection.send({
+      body,
+      deadlineMs: this.#run.edges.settings.requestTimeoutMs,
+      signal,
+      headers: {
+        'content-type': 'application/json',
+        'user-agent': 'Reprise',
+        'webhook-id': event.eventId,
+        'webhook-timestamp': String(seconds),
+        'webhook-signature': sign(this.#secrets, event.eventId, seconds, body),
+        'reprise-job-id': id,
+        'reprise-fence': String(this.#run.lease.key.fence),
+        'reprise-event-time': new Date(event.timestampMs).toISOString(),
+        'reprise-attempt': String(attempt),
+      },
+    });
+  }
+
+  /** Takes over changed limits of the job and the webhook. */
+  #applyLimits(): void {
+    this.window.setCap(this.#concurrency());
+    const rate = this.#rate();
+    if (rate !== this.pace.rate) this.pace.setRate(rate, this.#run.edges.clock.monoMs());
+  }
+
+  close(): Promise<void> {
+    return this.#connection.close();
+  }
+
+  async #refresh(signal: AbortSignal): Promise<void> {
+    const target = await readTarget(this.#run, signal);
+    if (!target) return;
+    const old = this.#target;
+    this.#target = target;
+    this.#secrets = target.secrets.map(decodeSecret);
+    if (target.url !== old.url || target.concurrency !== old.concurrency) {
+      const retired = this.#connection;
+      this.#connection = this.#run.edges.sender.connect(target.url, this.#concurrency());
+      void retired.close().catch(this.#run.crash);
+    }
+    this.#applyLimits();
+  }
+
+  #concurrency(): number {
+    const { spec } = this.#run.job;
+    if (spec.order === 'strict') return 1;
+    const own = this.#run.edges.settings.concurrency;
+    return lowest(this.#target.concurrency ?? own, this.#run.context().limits.concurrency);
+  }
+
+  #rate(): number {
+    const { maxRate } = this.#run.edges.settings;
+    return lowest(lowest(maxRate, this.#target.maxRate), this.#run.context().limits.maxRate);
+  }
+}
+
+function lowest(limit: number, other: number | null): number {
+  return other === null ? limit : Math.min(limit, other);
+}
+
+async function readTarget(run: Run, signal: AbortSignal): Promise<DeliveryTarget | null> {
+  while (!signal.aborted) {
+    try {
+      const target = await run.edges.store.target(run.job.spec.webhookId);
+      if (!target) throw new MissingWebhook(run.job.spec.webhookId);
+      return target;
+    } catch (error) {
+      if (error instanceof MissingWebhook) throw error;
+      await pause(500, signal);
+    }
+  }
+  return null;
+}
+
+/** A webhook with live jobs cannot be deleted, so its row must be there. */
+class MissingWebhook extends Error {
+  constructor(id: string) {
+    super(`webhook ${id} of a live job is not in the database`);
+  }
+}

@@ -1,0 +1,153 @@
+// The life of one claimed job in this process: a fresh machine actor with its children. A reclaim is never a
+// restored actor: the history is folded up to the claim, the machine is hydrated there, and only then receives
+// the committed claim, so entering STARTED starts everything anew.
+// Ends when the machine leaves the leased states (whoever decided that), when the lease is lost, or when a
+// child fails unexpectedly: then nothing is written, the lease runs out, and the job is claimed again.
+
+import { createActor } from 'xstate';
+import { messageOf } from '../domain/errors.ts';
+import type { Fact } from '../domain/fact.ts';
+import type { JobId } from '../domain/ids.ts';
+import type { Claim, LeasedLook } from '../domain/store.ts';
+import { fold, hydrate, stateOf, statesTagged } from '../machines/replay-job/decide.ts';
+import type { Decided } from '../machines/replay-job/decide.ts';
+import { replayJobMachine } from '../machines/replay-job/machine.ts';
+import { child } from './child.ts';
+import { dedupe } from './dedupe.ts';
+import { delivery } from './delivery.ts';
+import type { Edges } from './edges.ts';
+import { Gate } from './gate.ts';
+import { heartbeat } from './heartbeat.ts';
+import type { Lease } from './lease.ts';
+import { offsetLookup } from './offset-lookup.ts';
+import { partitionStream } from './partition-stream.ts';
+import { Progress } from './progress.ts';
+import { Run } from './run.ts';
+import { settleDown } from './settle-down.ts';
+
+const LEASED = statesTagged('leased');
+
+/** A job that runs in this process. */
+export class RunningJob {
+  readonly id: JobId;
+  /** Resolves when nothing of the job runs here any more. */
+  readonly ended: Promise<void>;
+  readonly #run: Run;
+  readonly #actor: ReturnType<typeof liveActor>;
+  #end!: () => void;
+  #webhookVersion: number | null = null;
+  readonly #life = new AbortController();
+  #stopped = false;
+
+  /** `facts`: the job's whole history, the claim last. */
+  constructor(claim: Claim, facts: readonly Fact[], lease: Lease, edges: Edges) {
+    this.id = claim.job.id;
+    this.ended = new Promise((resolve) => (this.#end = resolve));
+    const progress = new Progress(claim, edges.settings.maxRepeat);
+    const run = new Run(claim, edges, lease, progress);
+    this.#run = run;
+    const claimFact = facts.at(-1);
+    if (!claimFact) throw new Error(`job ${claim.job.id} has no history`);
+    this.#actor = liveActor(run, fold(facts.slice(0, -1)));
+    run.gate = new Gate(edges, lease, progress, claimFact.seq, (fact) => {
+      this.#apply(fact);
+    });
+    run.tell = (event) => {
+      if (!this.#stopped) this.#actor.send(event);
+    };
+    run.context = () => this.#actor.getSnapshot().context;
+    run.crash = (error) => {
+      edges.emit('job.crashed', { jobId: this.id, error: messageOf(error) });
+      this.#stop();
+    };
+    run.fenced = (at) => {
+      lease.lose();
+      if (!this.#stopped) edges.emit('job.fenced', { jobId: this.id, fence: lease.key.fence, at });
+      this.#stop();
+    };
+    // Without an observer a failing child would end the process.
+    this.#actor.subscribe({ error: run.crash });
+    this.#actor.start();
+    this.#apply(claimFact);
+  }
+
+  /** What the instance's cheap look saw: others' requests are fetched and applied, a lost lease ends the run. */
+  async looked(look: LeasedLook | undefined): Promise<void> {
+    const { gate, lease } = this.#run;
+    if (this.#stopped) return;
+    if (look?.fence !== lease.key.fence) {
+      // Not among this instance's leased jobs: ended by its own fact just now, or somebody else's.
+      await gate.catchUp();
+      if (!this.#stopped) this.#run.fenced('look');
+      return;
+    }
+    if (look.version > gate.seq) await gate.catchUp();
+    if (this.#webhookVersion !== null && look.webhookVersion !== this.#webhookVersion)
+      await this.#run.retarget();
+    this.#webhookVersion = look.webhookVersion;
+  }
+
+  /** Stops delivering, settles what is in flight, writes the cut and releases the job. */
+  release(why: string): void {
+    this.#run.stopping = why;
+    this.#endLookup();
+    this.#run.wake();
+  }
+
+  /** Ends everything at once without a word to the database; the lease runs out by itself. */
+  abandon(): void {
+    this.#stop();
+  }
+
+  /** Before delivery lives, nobody else grants a wish to stop: a lookup may wait for its broker for ever. */
+  #endLookup(): void {
+    if (this.#run.phase === 'lookup')
+      void settleDown(this.#run, false, this.#life.signal).catch(this.#run.crash);
+  }
+
+  #apply(fact: Fact): void {
+    if (this.#stopped) return;
+    const before = stateOf(this.#actor.getSnapshot().value);
+    if (fact.type === 'OFFSETS_RESOLVED') this.#run.openSources(fact.pins);
+    if (fact.type === 'CONTINUED') this.#run.openSources(this.#run.context().pins ?? []);
+    this.#actor.send(fact);
+    const { value, context } = this.#actor.getSnapshot();
+    const state = stateOf(value);
+    const { emit } = this.#run.edges;
+    const { fence } = context;
+    emit('job.moved', { jobId: this.id, fact: fact.type, from: before, to: state, fence });
+    if (LEASED.includes(state)) {
+      this.#run.limitsChanged();
+      if (context.wanted !== null) this.#endLookup();
+      this.#run.wake();
+      return;
+    }
+    const durationMs = fact.atMs - this.#run.job.createdAtMs;
+    emit('job.ended', { jobId: this.id, state, outcome: context.outcome, durationMs });
+    this.#stop();
+  }
+
+  #stop(): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#life.abort();
+    this.#actor.stop();
+    this.#run.wake();
+    this.#run.abortPipes();
+    this.#run.budget.close();
+    this.#end();
+  }
+}
+
+function liveActor(run: Run, before: Decided) {
+  const machine = replayJobMachine.provide({
+    actors: {
+      heartbeat: child(run, heartbeat),
+      offsetLookup: child(run, offsetLookup),
+      partitionStream: child(run, partitionStream),
+      dedupe: child(run, dedupe),
+      delivery: child(run, delivery),
+    },
+  });
+  return createActor(machine, { snapshot: hydrate(before) });
+}

@@ -1,0 +1,73 @@
+// Child of STARTED: pins the job's range, or takes up the pins of an earlier owner after proving that the log
+// under them is still the same. Proposes exactly one fact and then stands still: the next state has others.
+
+import type { BatchMark, Pin } from '../domain/job.ts';
+import { pause } from './pause.ts';
+import type { Run } from './run.ts';
+
+export async function offsetLookup(run: Run, signal: AbortSignal): Promise<void> {
+  run.declareWait('offsetLookup', 'looking up offsets');
+  const { pins } = run.context();
+  await (pins ? continueFrom(run, pins, signal) : resolve(run, signal));
+  run.declareWait('offsetLookup', null);
+}
+
+async function resolve(run: Run, signal: AbortSignal): Promise<void> {
+  const { log, settings } = run.edges;
+  const { spec } = run.job;
+  const fence = run.lease.key.fence;
+  const settledAtMs = spec.toMs + settings.settleMs;
+  const pinEnds = (await databaseNow(run, signal)) >= settledAtMs;
+  const range = {
+    key: spec.key,
+    fromMs: spec.fromMs,
+    toMs: spec.toMs,
+    identity: spec.identity,
+    scan: spec.scan,
+  };
+  const { site, partition, pins, gaps } = await log.lookup(range, pinEnds, signal);
+  if (signal.aborted) return;
+  const nothing =
+    pinEnds && gaps.length === 0 && pins.every((pin) => pin.end !== null && pin.end <= pin.start);
+  if (nothing) {
+    await run.gate.proposeUntilAnswered({ type: 'NOTHING_TO_REPLAY', fence, site, partition, pins }, signal);
+    return;
+  }
+  for (const gap of gaps) run.progress.gap(gap);
+  const waitingUntilMs = pinEnds ? null : settledAtMs;
+  await run.gate.proposeUntilAnswered(
+    { type: 'OFFSETS_RESOLVED', fence, site, partition, pins, waitingUntilMs },
+    signal,
+  );
+}
+
+async function continueFrom(run: Run, pins: readonly Pin[], signal: AbortSignal): Promise<void> {
+  const fence = run.lease.key.fence;
+  const found = await run.edges.log.marks(pins, signal);
+  if (signal.aborted) return;
+  const replaced = pins.find((pin) => isReplaced(pin, found[pin.source] ?? null));
+  if (replaced) {
+    const why = `${replaced.source} holds another batch at offset ${replaced.start} than when the job was pinned`;
+    await run.gate.proposeUntilAnswered({ type: 'FAILED', fence, reason: 'log_replaced', why }, signal);
+    return;
+  }
+  await run.gate.proposeUntilAnswered({ type: 'CONTINUED', fence }, signal);
+}
+
+/** Another batch at the same offset. A batch further on means retention, which the reader names as a gap. */
+function isReplaced({ first }: Pin, found: BatchMark | null): boolean {
+  if (!first || found?.offset !== first.offset) return false;
+  return found.crc !== first.crc || found.maxTimestampMs !== first.maxTimestampMs;
+}
+
+/** The database's clock, however long the database takes to answer. */
+export async function databaseNow(run: Run, signal: AbortSignal): Promise<number> {
+  for (;;) {
+    try {
+      return await run.edges.store.nowMs();
+    } catch {
+      if (signal.aborted) return 0;
+      await pause(500, signal);
+    }
+  }
+}

@@ -1,0 +1,167 @@
+// The pool of one instance: claims jobs while it has free places, looks after those that run, and lets them go
+// when the instance stops. Coordination with other instances is the database's alone; a nudge (a job was asked
+// for here, or one ended) only saves the wait until the next poll.
+
+import { messageOf } from '../domain/errors.ts';
+import type { JobId } from '../domain/ids.ts';
+import type { Claim, ClaimRequest, InstanceDetail } from '../domain/store.ts';
+import type { Edges } from './edges.ts';
+import { RunningJob } from './job.ts';
+import { Lease } from './lease.ts';
+import { pause } from './pause.ts';
+
+export interface PoolSettings {
+  readonly size: number;
+  readonly pollIntervalMs: number;
+  /** How often the requests of others are looked for. */
+  readonly lookIntervalMs: number;
+  /** Leases taken over per poll at most: a clock jump makes all of them look expired at once. */
+  readonly reclaimsPerPoll: number;
+}
+
+export class Pool {
+  readonly #edges: Edges;
+  readonly #settings: PoolSettings;
+  readonly #describe: () => Omit<InstanceDetail, 'running' | 'poolSize'>;
+  readonly #running = new Map<JobId, RunningJob>();
+  readonly #stopping = new AbortController();
+  #loops: Promise<unknown> = Promise.resolve();
+  #nudged: (() => void) | null = null;
+  #isNudged = false;
+
+  constructor(
+    edges: Edges,
+    settings: PoolSettings,
+    describe: () => Omit<InstanceDetail, 'running' | 'poolSize'>,
+  ) {
+    this.#edges = edges;
+    this.#settings = settings;
+    this.#describe = describe;
+  }
+
+  get running(): number {
+    return this.#running.size;
+  }
+
+  start(): void {
+    this.#loops = Promise.all([this.#pollLoop(), this.#lookLoop(), this.#aliveLoop()]);
+  }
+
+  /** There may be something to claim now. */
+  nudge(): void {
+    this.#isNudged = true;
+    this.#nudged?.();
+  }
+
+  /** Claims nothing more, releases what runs, and resolves when all has settled or `deadlineMs` is over. */
+  async stop(deadlineMs: number): Promise<{ readonly clean: boolean }> {
+    this.#stopping.abort();
+    this.#nudged?.();
+    await this.#loops;
+    const jobs = [...this.#running.values()];
+    for (const job of jobs) job.release('the instance stops');
+    const deadline = new AbortController();
+    const settled = Promise.all(jobs.map((job) => job.ended)).then(() => true);
+    const clean = await Promise.race([settled, pause(deadlineMs, deadline.signal).then(() => false)]);
+    deadline.abort();
+    for (const job of this.#running.values()) job.abandon();
+    await this.#edges.store.instanceGone(this.#edges.settings.instance).catch(() => undefined);
+    return { clean };
+  }
+
+  async #pollLoop(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      this.#isNudged = false;
+      try {
+        await this.#poll();
+      } catch {
+        // The store has said that the database is away; the next poll asks again.
+      }
+      await this.#untilNextPoll();
+    }
+  }
+
+  async #poll(): Promise<void> {
+    const { store, settings, clock, emit } = this.#edges;
+    const { instance, leaseMs, maxRepeat } = settings;
+    const request: ClaimRequest = { instance, leaseMs, maxRepeat };
+    const startedMs = clock.monoMs();
+    let claimed = 0;
+    const free = (): number => this.#settings.size - this.#running.size;
+    const reclaimFrom = Lease.moment(clock);
+    const reclaims =
+      free() > 0 ? await store.reclaim(request, Math.min(free(), this.#settings.reclaimsPerPoll)) : [];
+    for (const claim of reclaims) {
+      emit('job.reclaimed', { jobId: claim.job.id, fence: claim.lease.fence });
+      await this.#run(claim, reclaimFrom);
+    }
+    while (free() > 0 && !this.#stopping.signal.aborted) {
+      const from = Lease.moment(clock);
+      const claim = await store.claim(request);
+      if (!claim) break;
+      claimed++;
+      emit('job.claimed', { jobId: claim.job.id, fence: claim.lease.fence });
+      await this.#run(claim, from);
+    }
+    emit('pool.polled', { claimed, reclaimed: reclaims.length, durationMs: clock.monoMs() - startedMs });
+  }
+
+  async #run(claim: Claim, from: ReturnType<typeof Lease.moment>): Promise<void> {
+    const { store, settings, clock, emit } = this.#edges;
+    const { id } = claim.job;
+    try {
+      const facts = await store.factsAfter(id, 0);
+      const lease = new Lease(claim.lease, settings.leaseMs, clock, from);
+      const job = new RunningJob(claim, facts, lease, this.#edges);
+      this.#running.get(id)?.abandon();
+      this.#running.set(id, job);
+      void job.ended.then(() => {
+        if (this.#running.get(id) === job) this.#running.delete(id);
+        this.nudge();
+      });
+    } catch (error) {
+      // Claimed but not begun: the lease runs out and the job is claimed again.
+      emit('job.crashed', { jobId: id, error: messageOf(error) });
+    }
+  }
+
+  async #lookLoop(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      await pause(this.#settings.lookIntervalMs, signal);
+      if (this.#running.size === 0 || signal.aborted) continue;
+      await this.#look().catch(() => undefined);
+    }
+  }
+
+  async #look(): Promise<void> {
+    const watched = [...this.#running.values()];
+    const looks = await this.#edges.store.look(this.#edges.settings.instance);
+    const byId = new Map(looks.map((look) => [look.jobId, look]));
+    await Promise.all(watched.map((job) => job.looked(byId.get(job.id))));
+  }
+
+  async #aliveLoop(): Promise<void> {
+    const { signal } = this.#stopping;
+    const { store, settings } = this.#edges;
+    while (!signal.aborted) {
+      const detail = { ...this.#describe(), poolSize: this.#settings.size, running: this.#running.size };
+      await store.instanceAlive(settings.instance, detail).catch(() => undefined);
+      await pause(settings.heartbeatIntervalMs, signal);
+    }
+  }
+
+  async #untilNextPoll(): Promise<void> {
+    if (this.#isNudged) return;
+    const woken = new AbortController();
+    this.#nudged = () => {
+      woken.abort();
+    };
+    const wake = this.#nudged;
+    this.#stopping.signal.addEventListener('abort', wake);
+    await pause(this.#settings.pollIntervalMs, woken.signal);
+    this.#stopping.signal.removeEventListener('abort', wake);
+    this.#nudged = null;
+  }
+}

@@ -1,0 +1,79 @@
+// How fast one webhook may be sent to: a token bucket that starts empty.
+// Owns the tokens; refuses to read a clock (times are given) and to let an idle time pile up more than one burst.
+// Invariant: in any span of t seconds at most rate * t + one burst are taken. Also across changes of the rate
+// (time before a change counts at the old rate) and when the clock steps back (that time counts as nothing).
+// Empty at the start, because a reclaimed job would otherwise add a burst per restart.
+
+import { RepriseError } from './errors.ts';
+
+const BURST_MS = 100;
+/** A timer may be this late without costing rate: at 10/s a bucket of exactly 1 lost 1.5 % to timers of 2 ms. */
+const LATE_MS = 10;
+/** A caller that waits exactly as told must not miss its token by rounding and be sent away for another timer. */
+const ROUNDING = 1e-9;
+
+export class Pace {
+  #rate: number;
+  #tokens = 0;
+  #lastMs: number | null = null;
+
+  /** `rate`: events per second, above 0; Infinity = no limit. Throws RepriseError invalid_request otherwise. */
+  constructor(rate: number) {
+    this.#rate = checked(rate);
+  }
+
+  /** Events per second. */
+  get rate(): number {
+    return this.#rate;
+  }
+
+  /** The most tokens that can be saved up: 100 ms of the rate, at least 1 and 10 ms of the rate. */
+  get burst(): number {
+    return Math.max(1 + (this.#rate * LATE_MS) / 1000, (this.#rate * BURST_MS) / 1000);
+  }
+
+  /** Changes the rate from `nowMs` on. Throws like the constructor. */
+  setRate(rate: number, nowMs: number): void {
+    const next = checked(rate);
+    this.#refill(nowMs);
+    this.#rate = next;
+    this.#tokens = Math.min(this.#tokens, this.burst);
+  }
+
+  /** 0 = one token was taken; else the ms (may be a fraction) after which one can be there. */
+  take(nowMs: number): number {
+    return this.takeMany(nowMs, 1) === 1 ? 0 : this.waitMs(nowMs);
+  }
+
+  /**
+   * Takes up to `wanted` tokens and returns how many. With timers of 1 ms, a rate above 1,000/s is only reached
+   * by taking all that came together meanwhile.
+   */
+  takeMany(nowMs: number, wanted: number): number {
+    if (this.#rate === Infinity) return wanted;
+    this.#refill(nowMs);
+    const taken = Math.min(wanted, Math.floor(this.#tokens + ROUNDING));
+    this.#tokens -= taken;
+    return taken;
+  }
+
+  /** Ms until the next token is there; 0 when one is. Takes none. */
+  waitMs(nowMs: number): number {
+    if (this.#rate === Infinity) return 0;
+    this.#refill(nowMs);
+    const missing = 1 - this.#tokens;
+    return missing <= ROUNDING ? 0 : (missing * 1000) / this.#rate;
+  }
+
+  #refill(nowMs: number): void {
+    const elapsedMs = this.#lastMs === null ? 0 : Math.max(0, nowMs - this.#lastMs);
+    this.#lastMs = nowMs;
+    if (this.#rate === Infinity) return;
+    this.#tokens = Math.min(this.burst, this.#tokens + (elapsedMs * this.#rate) / 1000);
+  }
+}
+
+function checked(rate: number): number {
+  if (rate > 0) return rate;
+  throw new RepriseError('invalid_request', `A rate must be above 0 events per second, not ${rate}.`);
+}
