@@ -2,11 +2,12 @@
 // the webhook's row anew when its version changes, so a new URL or secret holds from the next attempt; a socket
 // to the old URL is not used again.
 
+import type { KeyObject } from 'node:crypto';
 import { Pace } from '../domain/pace.ts';
 import type { Answer, DeliveryTarget, ReceiverConnection } from '../domain/sender.ts';
 import { decodeSecret, sign } from '../domain/signature.ts';
 import { Window } from '../domain/window.ts';
-import { pause } from './pause.ts';
+import { pause } from '../domain/pause.ts';
 import type { Retry } from './retry-queue.ts';
 import type { Run } from './run.ts';
 
@@ -17,7 +18,7 @@ export class Endpoint {
   readonly pace: Pace;
   readonly #run: Run;
   #target: DeliveryTarget;
-  #secrets: readonly Buffer[];
+  #secrets: readonly KeyObject[];
   #connection: ReceiverConnection;
 
   private constructor(run: Run, target: DeliveryTarget) {

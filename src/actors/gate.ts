@@ -7,7 +7,7 @@ import type { Fact, Proposal } from '../domain/fact.ts';
 import { messageOf } from '../domain/errors.ts';
 import type { Edges } from './edges.ts';
 import type { Lease } from './lease.ts';
-import { pause } from './pause.ts';
+import { pause } from '../domain/pause.ts';
 import type { Progress, TakenWrite } from './progress.ts';
 
 const DATABASE_RETRY_MS = 500;

@@ -5,7 +5,7 @@
 import { RateMeter } from '../domain/rate-meter.ts';
 import type { HeartbeatDetail } from '../domain/store.ts';
 import { Lease } from './lease.ts';
-import { pause } from './pause.ts';
+import { pause } from '../domain/pause.ts';
 import type { Run } from './run.ts';
 
 /** How long an owner may show no progress and no declared wait: this many leases. */

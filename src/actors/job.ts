@@ -71,6 +71,11 @@ export class RunningJob {
     this.#apply(claimFact);
   }
 
+  /** Events read and not yet settled. */
+  get owedCount(): number {
+    return this.#run.progress.cut.owedCount;
+  }
+
   /** What the instance's cheap look saw: others' requests are fetched and applied, a lost lease ends the run. */
   async looked(look: LeasedLook | undefined): Promise<void> {
     const { gate, lease } = this.#run;

@@ -2,7 +2,7 @@
 // under them is still the same. Proposes exactly one fact and then stands still: the next state has others.
 
 import type { BatchMark, Pin } from '../domain/job.ts';
-import { pause } from './pause.ts';
+import { pause } from '../domain/pause.ts';
 import type { Run } from './run.ts';
 
 export async function offsetLookup(run: Run, signal: AbortSignal): Promise<void> {

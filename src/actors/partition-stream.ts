@@ -5,7 +5,7 @@
 import type { EventBatch, LogStream, ReadWait } from '../domain/log.ts';
 import type { Pin } from '../domain/job.ts';
 import { databaseNow } from './offset-lookup.ts';
-import { pause } from './pause.ts';
+import { pause } from '../domain/pause.ts';
 import type { Pipe } from './pipe.ts';
 import type { Run } from './run.ts';
 

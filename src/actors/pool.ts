@@ -8,7 +8,7 @@ import type { Claim, ClaimRequest, InstanceDetail } from '../domain/store.ts';
 import type { Edges } from './edges.ts';
 import { RunningJob } from './job.ts';
 import { Lease } from './lease.ts';
-import { pause } from './pause.ts';
+import { pause } from '../domain/pause.ts';
 
 export interface PoolSettings {
   readonly size: number;
@@ -41,6 +41,17 @@ export class Pool {
 
   get running(): number {
     return this.#running.size;
+  }
+
+  /** What only the pool knows, for the metrics. */
+  gauges(): readonly { readonly gauge: 'running' | 'owed' | 'memory'; readonly value: number }[] {
+    let owed = 0;
+    for (const job of this.#running.values()) owed += job.owedCount;
+    return [
+      { gauge: 'running', value: this.#running.size },
+      { gauge: 'owed', value: owed },
+      { gauge: 'memory', value: this.#edges.budget.used },
+    ];
   }
 
   start(): void {

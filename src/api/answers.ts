@@ -1,0 +1,147 @@
+// The shapes of answers. They carry only what is here, so a field of the store never leaks by accident.
+
+import { Type, type Static } from 'typebox';
+import type { Fact } from '../domain/fact.ts';
+import { JOB_STATES } from '../domain/job.ts';
+import { id, instant, maybeInteger, maybeText, text } from './fields.ts';
+
+const webhookFields = {
+  id,
+  url: text('where events are POSTed to'),
+  key: text('the Kafka record key of its events'),
+  description: text('what its owner wrote'),
+  maxRate: maybeInteger('most events per second; null = the deployment’s limit alone'),
+  concurrency: maybeInteger('most requests in flight; null = the deployment’s default'),
+  version: Type.Integer({ description: 'rises with each change' }),
+  createdAt: instant('when it was registered'),
+  updatedAt: instant('when it was last changed'),
+};
+export const webhook = Type.Object(webhookFields);
+export const webhookWithSecret = Type.Object({
+  ...webhookFields,
+  secret: Type.Optional(text('the signing secret, whsec_...; told only when it is new')),
+});
+export type WebhookAnswer = Static<typeof webhookWithSecret>;
+
+const count = (of: string) => Type.Integer({ description: of });
+const offset = (of: string) => Type.String({ description: `${of} (an offset, decimal)` });
+
+export const replay = Type.Object({
+  id,
+  webhookId: id,
+  state: Type.Enum([...JOB_STATES], { description: 'where the replay stands' }),
+  outcome: maybeText('complete, incomplete (see counts and gaps), or null before its end'),
+  from: instant('first instant of the range'),
+  to: instant('first instant after the range'),
+  counts: Type.Object({
+    scanned: count('records walked over, anybody’s'),
+    matched: count('events of the webhook in the range, copies included'),
+    duplicates: count('copies that were not delivered again'),
+    filtered: count('events the request’s filters left out'),
+    tombstones: count('records without a value: no events'),
+    delivered: count('events answered with 2xx'),
+    deadLettered: count('events given up on'),
+    unanswered: count('attempts without an answer that were tried again'),
+    maybeRepeated: count('events that changes of the owner may have repeated'),
+    evicted: count('identities that dedupe had to forget'),
+  }),
+  cut: Type.Record(
+    Type.String(),
+    Type.Object({ next: offset('next to settle'), owed: count('unsettled before it') }),
+    {
+      description: 'per source what is settled',
+    },
+  ),
+  fence: Type.Integer({ description: 'rises with each claim' }),
+  duplicateBound: count('the most events that may have been repeated so far'),
+  rate: Type.Unsafe<number | null>({
+    type: ['number', 'null'],
+    description: 'delivered events/s over the last seconds',
+  }),
+  etaMs: maybeInteger('ms until the end at the present rate'),
+  waitingUntil: maybeText('until when the end of the range waits for late records (RFC 3339)'),
+  createdAt: instant('when it was requested'),
+  updatedAt: instant('when it last moved'),
+  finishedAt: maybeText('when it ended (RFC 3339)'),
+  phase: maybeText('what its owner does now'),
+  waiting: maybeText('what its owner waits for now'),
+  wanted: maybeText('pause or cancel, while the owner has not done it'),
+  pauseReason: maybeText('why it is paused'),
+  failReason: maybeText('why it failed'),
+  owner: maybeText('the instance that runs it'),
+  reclaims: count('takeovers after the loss of an owner'),
+  heartbeatAt: maybeText('last sign of life of its owner (RFC 3339)'),
+  site: maybeText('the site that is read'),
+  partition: maybeInteger('the partition of the webhook’s key'),
+  pins: Type.Array(
+    Type.Object({
+      source: text('site/topic'),
+      topic: text('topic'),
+      partition: Type.Integer(),
+      start: offset('first to read'),
+      end: maybeText('first not to read; null while the range is too young to know'),
+    }),
+    { description: 'what is read of each source' },
+  ),
+  gaps: Type.Array(
+    Type.Object({
+      source: text('site/topic'),
+      from: offset('first unreadable'),
+      to: offset('first readable again'),
+      reason: text('why it could not be read'),
+    }),
+    { description: 'what could not be read' },
+  ),
+  limits: Type.Object({
+    maxRate: maybeInteger('events/s of this replay'),
+    concurrency: maybeInteger('requests in flight of this replay'),
+  }),
+  scan: Type.Enum(['bounded', 'full'], { description: 'how far behind `to` is read' }),
+  version: Type.Integer({ description: 'seq of its last transition' }),
+});
+export type ReplayAnswer = Static<typeof replay>;
+
+export const transition = Type.Object({
+  seq: Type.Integer({ description: '1, 2, 3 ... without a gap' }),
+  type: text('the fact'),
+  from: maybeText('state before; null before the first'),
+  to: text('state after'),
+  fence: Type.Integer({ description: 'the fence it was written under' }),
+  owner: maybeText('the instance that held the lease'),
+  at: instant('when, by the database’s clock'),
+  by: maybeText('who asked for it'),
+  why: maybeText('the reason given'),
+  body: Type.Unsafe<Fact>({
+    type: 'object',
+    additionalProperties: true,
+    description: 'the fact as it is stored',
+  }),
+});
+export type TransitionAnswer = Static<typeof transition>;
+
+export const pageOf = <Item extends Parameters<typeof Type.Array>[0]>(item: Item) =>
+  Type.Object({
+    items: Type.Array(item),
+    nextCursor: maybeText('pass as `cursor` to go on; null at the end'),
+  });
+
+export const problem = Type.Object(
+  {
+    type: text('/problems/<code>'),
+    title: text('the same for each code'),
+    status: Type.Integer(),
+    code: text('stable name of the error; docs/ERRORS.md lists them'),
+    detail: text('what happened and what to do'),
+    retryable: Type.Boolean({ description: 'whether asking again may help' }),
+    instance: Type.Optional(text('urn:uuid: of the request')),
+    errors: Type.Optional(
+      Type.Array(
+        Type.Object({
+          pointer: text('JSON pointer into the body, or a parameter'),
+          detail: text('what is wrong and what is allowed'),
+        }),
+      ),
+    ),
+  },
+  { description: 'problem document (RFC 9457), application/problem+json' },
+);

@@ -1,0 +1,44 @@
+// Cursors of lists as clients see them: opaque base64url that names its list, so that one of another list or a
+// made-up one is refused instead of answering a wrong page. The store's own cursor is inside, unexplained.
+
+import { RepriseError } from '../domain/errors.ts';
+import type { Page, PageRequest } from '../domain/store.ts';
+
+export const DEFAULT_LIMIT = 20;
+export const MAX_LIMIT = 100;
+
+/** What the store gives out: a position, by id or seq. */
+const POSITION = /^\d{1,19}$/;
+
+export interface PageQuery {
+  readonly limit?: number;
+  readonly cursor?: string;
+}
+
+/** The store's page request; throws RepriseError `invalid_request` for a cursor that this list never gave. */
+export function pageRequest(list: string, query: PageQuery): PageRequest {
+  const limit = query.limit ?? DEFAULT_LIMIT;
+  if (query.cursor === undefined) return { limit, cursor: null };
+  const text = Buffer.from(query.cursor, 'base64url').toString('utf8');
+  const position = text.startsWith(`${list}:`) ? text.slice(list.length + 1) : '';
+  if (!POSITION.test(position) || encode(list, position) !== query.cursor) {
+    const detail = 'is not from this list; allowed: a nextCursor of an earlier answer, unchanged';
+    throw new RepriseError('invalid_request', `cursor ${detail}.`, {
+      faults: [{ pointer: 'cursor', detail }],
+    });
+  }
+  return { limit, cursor: position };
+}
+
+/** A page of the store as the API answers it. */
+export function pageAnswer<Item, Shown>(
+  list: string,
+  page: Page<Item>,
+  show: (item: Item) => Shown,
+): { items: Shown[]; nextCursor: string | null } {
+  const nextCursor = page.nextCursor === null ? null : encode(list, page.nextCursor);
+  return { items: page.items.map(show), nextCursor };
+}
+
+const encode = (list: string, position: string): string =>
+  Buffer.from(`${list}:${position}`).toString('base64url');

@@ -1,0 +1,132 @@
+// Routes of replays: request one, list, look at one, read its transitions.
+// Owned here: turning a checked request into a job's spec. Refused: running anything; a request is a row and
+// its first fact, and the pool of any instance takes it from there (the nudge only saves a poll interval).
+
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { FastifyRequest } from 'fastify';
+import type { Static } from 'typebox';
+import { RepriseError } from '../domain/errors.ts';
+import { asJobId, isId, type JobId } from '../domain/ids.ts';
+import type { IdentityMode, JobSpec } from '../domain/job.ts';
+import type { Emit } from '../domain/signals.ts';
+import type { ReplayStore } from '../domain/store.ts';
+import { principalOf } from './access.ts';
+import { pageOf, replay, transition } from './answers.ts';
+import { pageAnswer, pageRequest } from './cursor.ts';
+import { checkRange } from './range.ts';
+import { idParams, pageQuery, replayDraft } from './requests.ts';
+import { showReplay, showTransition } from './views.ts';
+import { noWebhook, webhookIdOf } from './webhooks.ts';
+
+export interface ReplayRoutes {
+  readonly store: ReplayStore;
+  readonly emit: Emit;
+  /** Called after a replay was stored: the local pool may look at once. */
+  readonly onReplayRequested: () => void;
+  readonly lookbackMs: number;
+  readonly maxRate: number;
+  readonly identity: IdentityMode;
+}
+
+const LIST = 'replays';
+const TAGS = { tags: ['replays'] };
+
+/** The route that belongs under a webhook's path. */
+export function replayRequestRoute(options: ReplayRoutes): FastifyPluginAsyncTypebox {
+  const { store, emit, onReplayRequested, identity, lookbackMs, maxRate } = options;
+  return async (app) => {
+    const body = replayDraft(maxRate);
+    const schema = {
+      ...TAGS,
+      operationId: 'requestReplay',
+      summary: 'Replay a time range of a webhook',
+      params: idParams,
+      body,
+    };
+    app.post('/:id/replays', { schema: { ...schema, response: { 202: replay } } }, async (request, reply) => {
+      const webhookId = webhookIdOf(request);
+      const { tenant, name } = principalOf(request);
+      const range = checkRange(request.body.from, request.body.to, await store.nowMs(), lookbackMs);
+      if (!range.ok) {
+        const detail = 'The range cannot be replayed; see errors.';
+        throw new RepriseError('invalid_range', detail, { faults: range.faults });
+      }
+      const spec = { ...specOf(request.body, identity), fromMs: range.fromMs, toMs: range.toMs };
+      const job = await store.requestReplay(tenant, webhookId, spec, name);
+      if (job === 'no_webhook') return noWebhook();
+      emit('job.requested', { jobId: job.id, webhookId });
+      onReplayRequested();
+      return reply.code(202).header('location', `/v1/replays/${job.id}`).send(showReplay(job));
+    });
+    return Promise.resolve();
+  };
+}
+
+export function replayRoutes({ store }: ReplayRoutes): FastifyPluginAsyncTypebox {
+  return async (app) => {
+    const list = {
+      ...TAGS,
+      operationId: 'listReplays',
+      summary: 'List replays, newest first',
+      querystring: pageQuery,
+    };
+    app.get('', { schema: { ...list, response: { 200: pageOf(replay) } } }, async (request) => {
+      const page = await store.replays(principalOf(request).tenant, pageRequest(LIST, request.query));
+      return pageAnswer(LIST, page, showReplay);
+    });
+
+    const look = { ...TAGS, operationId: 'getReplay', summary: 'Look at a replay', params: idParams };
+    app.get('/:id', { schema: { ...look, response: { 200: replay } } }, async (request) => {
+      const found = await store.replay(principalOf(request).tenant, jobIdOf(request));
+      return showReplay(found ?? noReplay());
+    });
+
+    const history = {
+      ...TAGS,
+      operationId: 'listTransitions',
+      summary: 'Read the persisted transitions of a replay',
+      params: idParams,
+    };
+    app.get(
+      '/:id/transitions',
+      { schema: { ...history, querystring: pageQuery, response: { 200: pageOf(transition) } } },
+      async (request) => {
+        const id = jobIdOf(request);
+        // Each replay's history is a list of its own: a cursor of another one's does not fit.
+        const list = `transitions/${id}`;
+        const wanted = pageRequest(list, request.query);
+        const page = await store.transitions(principalOf(request).tenant, id, wanted);
+        return pageAnswer(list, page ?? noReplay(), showTransition);
+      },
+    );
+    return Promise.resolve();
+  };
+}
+
+type Draft = Static<ReturnType<typeof replayDraft>>;
+
+function specOf(
+  { maxRate = null, concurrency = null, scan = 'bounded' }: Draft,
+  identity: IdentityMode,
+): Omit<JobSpec, 'webhookId' | 'key' | 'fromMs' | 'toMs'> {
+  return {
+    kind: 'range',
+    parentJobId: null,
+    identity,
+    filters: [],
+    order: 'any',
+    scan,
+    deliveryMode: 'single',
+    readMode: 'failover',
+    groupId: null,
+    limits: { maxRate, concurrency },
+  };
+}
+
+function jobIdOf(request: FastifyRequest<{ Params: { id: string } }>): JobId {
+  return isId(request.params.id) ? asJobId(request.params.id) : noReplay();
+}
+
+function noReplay(): never {
+  throw new RepriseError('not_found', 'No replay has this id; GET /v1/replays lists yours.');
+}

@@ -1,0 +1,96 @@
+// The shapes of requests. They refuse unknown fields; what a schema cannot say (bytes of a key, the range's
+// instants, the webhook's target) is checked where it is used.
+
+import { Type } from 'typebox';
+import { DEFAULT_LIMIT, MAX_LIMIT } from './cursor.ts';
+import { id, maybeInteger } from './fields.ts';
+import { INSTANT_FORM } from './range.ts';
+
+const MAX_CONCURRENCY = 1024;
+const MAX_URL = 2048;
+const CLOSED = { additionalProperties: false } as const;
+
+const rateLimit = (maxRate: number) =>
+  maybeInteger(`an integer from 1 to ${maxRate} (events/s), or null for no own limit`, {
+    minimum: 1,
+    maximum: maxRate,
+  });
+const concurrencyLimit = maybeInteger(
+  `an integer from 1 to ${MAX_CONCURRENCY} (requests in flight), or null for the deployment's own`,
+  { minimum: 1, maximum: MAX_CONCURRENCY },
+);
+const url = Type.String({
+  minLength: 1,
+  maxLength: MAX_URL,
+  description: `an http(s) URL of at most ${MAX_URL} characters`,
+});
+const description = Type.String({ maxLength: 500, description: 'text of at most 500 characters' });
+
+export const webhookDraft = (maxRate: number) =>
+  Type.Object(
+    {
+      url,
+      key: Type.Optional(
+        Type.String({
+          minLength: 1,
+          maxLength: 255,
+          description:
+            'the Kafka record key of its events, 1 to 255 bytes of UTF-8 (admin keys only); by default the id',
+        }),
+      ),
+      description: Type.Optional(description),
+      maxRate: Type.Optional(rateLimit(maxRate)),
+      concurrency: Type.Optional(concurrencyLimit),
+    },
+    CLOSED,
+  );
+
+export const webhookChange = (maxRate: number) =>
+  Type.Object(
+    {
+      url: Type.Optional(url),
+      description: Type.Optional(description),
+      maxRate: Type.Optional(rateLimit(maxRate)),
+      concurrency: Type.Optional(concurrencyLimit),
+      rotateSecret: Type.Optional(
+        Type.Literal(true, { description: 'true: a new secret is made and told once in this answer' }),
+      ),
+    },
+    { ...CLOSED, minProperties: 1 },
+  );
+
+export const replayDraft = (maxRate: number) =>
+  Type.Object(
+    {
+      from: Type.String({ maxLength: 40, description: INSTANT_FORM, examples: ['2026-01-31T09:30:00Z'] }),
+      to: Type.String({ maxLength: 40, description: INSTANT_FORM, examples: ['2026-01-31T10:30:00Z'] }),
+      maxRate: Type.Optional(rateLimit(maxRate)),
+      concurrency: Type.Optional(concurrencyLimit),
+      scan: Type.Optional(
+        Type.Enum(['bounded', 'full'], {
+          description:
+            'bounded (stops behind the disorder slack after `to`; the default) or full (to the end of the log)',
+        }),
+      ),
+    },
+    CLOSED,
+  );
+
+export const pageQuery = Type.Object(
+  {
+    limit: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: MAX_LIMIT,
+        default: DEFAULT_LIMIT,
+        description: `an integer from 1 to ${MAX_LIMIT}`,
+      }),
+    ),
+    cursor: Type.Optional(
+      Type.String({ maxLength: 200, description: 'the nextCursor of an earlier answer, unchanged' }),
+    ),
+  },
+  CLOSED,
+);
+
+export const idParams = Type.Object({ id });

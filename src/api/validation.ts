@@ -1,0 +1,80 @@
+// Validation of bodies and queries against their TypeBox schemas: nothing is removed, defaulted or coerced in a
+// body, unknown fields are refused, and each fault says what is allowed (the property's description).
+// Query values are text by nature: whole decimal numbers are read as such where the schema wants an integer.
+
+import type { FastifySchemaCompiler } from 'fastify';
+import type { TSchema } from 'typebox';
+import { Compile } from 'typebox/compile';
+import { RepriseError, type InputFault } from '../domain/errors.ts';
+
+interface PropertySchema {
+  readonly type?: unknown;
+  readonly description?: string;
+}
+type Properties = Readonly<Record<string, PropertySchema>>;
+
+/** One finding of TypeBox's checker, as far as it is used here. */
+interface Finding {
+  readonly keyword: string;
+  readonly instancePath: string;
+  readonly message: string;
+  readonly params: object;
+}
+
+/** For `setValidatorCompiler`; answers RepriseError `invalid_request` with a fault per finding. */
+export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
+  const checker = Compile(schema);
+  const properties = (schema as { properties?: Properties }).properties ?? {};
+  const inBody = httpPart === 'body';
+  return (given: unknown) => {
+    const value = inBody ? given : readNumbers(given, properties);
+    if (checker.Check(value)) return { value };
+    const faults = checker.Errors(value).flatMap((finding) => faultsOf(finding, properties, inBody));
+    const where = inBody ? 'body' : 'query';
+    return {
+      error: new RepriseError('invalid_request', `The ${where} is not valid; see errors.`, { faults }),
+    };
+  };
+};
+
+function readNumbers(given: unknown, properties: Properties): unknown {
+  const entries = Object.entries(given as Record<string, unknown>).map(([name, value]) => {
+    const isNumber = typeof value === 'string' && /^-?\d{1,15}$/.test(value);
+    return [name, isNumber && properties[name]?.type === 'integer' ? Number(value) : value];
+  });
+  return Object.fromEntries(entries);
+}
+
+function faultsOf(finding: Finding, properties: Properties, inBody: boolean): InputFault[] {
+  const { keyword, instancePath, params } = finding;
+  const at = (path: string): string => (inBody ? path : path.slice(1));
+  const names = (key: string): string[] => (params as Record<string, string[]>)[key] ?? [];
+  const inside = (name: string): string => at(`${instancePath}/${escapePointer(name)}`);
+  switch (keyword) {
+    case 'required':
+      return names('requiredProperties').map((name) => ({
+        pointer: inside(name),
+        detail: `is missing${allowed(properties[name])}`,
+      }));
+    case 'additionalProperties':
+      return names('additionalProperties').map((name) => ({
+        pointer: inside(name),
+        detail: `is not known here; allowed: ${Object.keys(properties).join(', ')}`,
+      }));
+    case 'boolean':
+      // The shadow of an additionalProperties finding.
+      return [];
+    default:
+      return [
+        {
+          pointer: at(instancePath),
+          detail: `${finding.message}${allowed(properties[instancePath.slice(1)])}`,
+        },
+      ];
+  }
+}
+
+const allowed = (property: PropertySchema | undefined): string =>
+  property?.description === undefined ? '' : `; allowed: ${property.description}`;
+
+const escapePointer = (name: string): string => name.replaceAll('~', '~0').replaceAll('/', '~1');

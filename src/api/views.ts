@@ -1,0 +1,89 @@
+// What clients see of webhooks, replays and transitions: times as RFC 3339 UTC, offsets as decimal strings.
+// Invariant: nothing of a lease but its fence and owner, and never a secret.
+
+import type { Cut } from '../domain/cut.ts';
+import type { JobState } from '../domain/job.ts';
+import type { JobView, Transition, WebhookView } from '../domain/store.ts';
+import type { ReplayAnswer, TransitionAnswer, WebhookAnswer } from './answers.ts';
+import { formatInstant } from './range.ts';
+
+const maybeInstant = (ms: number | null): string | null => (ms === null ? null : formatInstant(ms));
+
+export function showWebhook(webhook: WebhookView): WebhookAnswer {
+  const { id, url, key, description, maxRate, concurrency, version } = webhook;
+  return {
+    id,
+    url,
+    key,
+    description,
+    maxRate,
+    concurrency,
+    version,
+    createdAt: formatInstant(webhook.createdAtMs),
+    updatedAt: formatInstant(webhook.updatedAtMs),
+  };
+}
+
+const ENDED: readonly JobState[] = ['COMPLETED', 'CANCELLED', 'FAILED'];
+const LEASED: readonly JobState[] = ['STARTED', 'ONGOING'];
+
+export function showReplay(job: JobView): ReplayAnswer {
+  const { spec, counts, limits } = job;
+  // What the last owner told about itself says nothing once nobody holds the lease.
+  const live = LEASED.includes(job.state) ? job.heartbeat : null;
+  return {
+    id: job.id,
+    webhookId: spec.webhookId,
+    state: job.state,
+    outcome: job.outcome,
+    from: formatInstant(spec.fromMs),
+    to: formatInstant(spec.toMs),
+    counts: { ...counts },
+    cut: showCut(job.cut),
+    fence: job.fence,
+    duplicateBound: job.duplicateBound,
+    rate: live?.rate ?? null,
+    etaMs: live?.etaMs ?? null,
+    waitingUntil: maybeInstant(job.waitingUntilMs),
+    createdAt: formatInstant(job.createdAtMs),
+    updatedAt: formatInstant(job.updatedAtMs),
+    finishedAt: ENDED.includes(job.state) ? formatInstant(job.updatedAtMs) : null,
+    phase: live?.phase ?? null,
+    waiting: live?.waiting ?? null,
+    wanted: job.wanted,
+    pauseReason: job.pauseReason,
+    failReason: job.failReason,
+    owner: job.owner,
+    reclaims: job.reclaims,
+    heartbeatAt: maybeInstant(job.heartbeatAtMs),
+    site: job.site,
+    partition: job.partition,
+    pins: showPins(job),
+    gaps: job.gaps.map((gap) => ({ ...gap, from: String(gap.from), to: String(gap.to) })),
+    limits: { maxRate: limits.maxRate, concurrency: limits.concurrency },
+    scan: spec.scan,
+    version: job.version,
+  };
+}
+
+function showCut(cut: Cut | null): ReplayAnswer['cut'] {
+  const sources = Object.entries(cut ?? {});
+  return Object.fromEntries(
+    sources.map(([source, { next, owed }]) => [source, { next: String(next), owed: owed.length }]),
+  );
+}
+
+function showPins({ pins }: JobView): ReplayAnswer['pins'] {
+  return (pins ?? []).map(({ source, topic, partition, start, end }) => ({
+    source,
+    topic,
+    partition,
+    start: String(start),
+    end: end === null ? null : String(end),
+  }));
+}
+
+export function showTransition(transition: Transition): TransitionAnswer {
+  const { seq, type, from, to, fence, owner, by, why, body } = transition;
+  return { seq, type, from, to, fence, owner, at: formatInstant(transition.atMs), by, why, body };
+}

@@ -1,0 +1,104 @@
+// The settings, read once at the start. This is the only place that reads the environment.
+// Owned here: reading the table, names nobody knows, relations between settings. The table itself is
+// config/table, grammar of single values config/values, of the sites config/sites.
+// Invariant: all mistakes are told at once, each with what is allowed, and nothing secret is part of a fault.
+
+import { readFileSync } from 'node:fs';
+import { completeSites, isSiteSetting, type ReadFile, type SiteConfig } from './config/sites.ts';
+import { CONFIG_TABLE, type Setting, type Values } from './config/table.ts';
+import { nearest } from './config/values.ts';
+import { RepriseError, type InputFault } from './domain/errors.ts';
+
+export type { HostPort } from './config/values.ts';
+export type { SiteConfig, SiteSasl, SiteTls } from './config/sites.ts';
+export { SITE_OPTIONS } from './config/sites.ts';
+export { CONFIG_TABLE } from './config/table.ts';
+
+/** All settings, typed and frozen. Times in ms, sizes in bytes. `apiKey` and `databaseUrl` are secrets. */
+export type Config = Omit<Values, 'sites'> & { readonly sites: readonly SiteConfig[] };
+export type Env = Readonly<Record<string, string | undefined>>;
+
+type Faults = Map<string, string>;
+const PREFIX = 'REPRISE_';
+/** Read by the test suites, never by the product. */
+const TEST_PREFIX = 'REPRISE_TEST_';
+
+/**
+ * Reads the settings out of `env` (pass `process.env`).
+ * Throws RepriseError `config_invalid` whose faults name each wrong setting and what is allowed.
+ */
+export function loadConfig(env: Env, readFile: ReadFile = (path) => readFileSync(path, 'utf8')): Config {
+  const faults: Faults = new Map();
+  const fault = (name: string, detail: string): void => {
+    if (!faults.has(name)) faults.set(name, detail);
+  };
+  const values = readTable(env, faults);
+  const sites = faults.has(CONFIG_TABLE.sites.name) ? [] : completeSites(values.sites, env, readFile, fault);
+  reportUnknown(env, faults);
+  checkRelations(values, faults);
+  if (faults.size > 0) throw invalid(faults);
+  return Object.freeze({ ...values, sites: Object.freeze(sites) });
+}
+
+function readTable(env: Env, faults: Faults): Values {
+  const values: Record<string, unknown> = {};
+  for (const [property, row] of Object.entries<Setting<unknown>>(CONFIG_TABLE)) {
+    const text = env[row.name];
+    values[property] = row.fallback;
+    if (text === undefined || text === '') {
+      if (row.need === 'required') faults.set(row.name, `is missing; allowed: ${row.kind.allowed}`);
+      continue;
+    }
+    const parsed = row.kind.parse(text);
+    if ('value' in parsed) values[property] = parsed.value;
+    else
+      faults.set(
+        row.name,
+        `${row.secret ? '' : `"${text.slice(0, 60)}" `}${parsed.fault}; allowed: ${row.kind.allowed}`,
+      );
+  }
+  // Each property was set from its own row, whose kind and fallback have the property's type.
+  return values as unknown as Values;
+}
+
+function reportUnknown(env: Env, faults: Faults): void {
+  const names = Object.values(CONFIG_TABLE).map((row) => row.name);
+  for (const name of Object.keys(env)) {
+    if (!name.startsWith(PREFIX) || name.startsWith(TEST_PREFIX) || isSiteSetting(name)) continue;
+    if (names.includes(name)) continue;
+    const meant = nearest(name, names);
+    faults.set(
+      name,
+      `is not a setting${meant === null ? '; docs/CONFIGURATION.md lists them' : `; did you mean ${meant}?`}`,
+    );
+  }
+}
+
+/** [smaller, larger, factor, strict]: smaller x factor must be below larger (or equal, when not strict). */
+const RELATIONS = [
+  // Two heartbeats may be lost before a lease ends.
+  ['heartbeatIntervalMs', 'leaseMs', 3, true],
+  ['cutIntervalMs', 'leaseMs', 3, true],
+  ['pollIntervalMs', 'leaseMs', 1, true],
+  ['retryBaseMs', 'retryCapMs', 1, false],
+  ['settleMs', 'lookbackMs', 1, true],
+] as const;
+
+function checkRelations(values: Values, faults: Faults): void {
+  for (const [smaller, larger, factor, strict] of RELATIONS) {
+    const [low, high] = [CONFIG_TABLE[smaller].name, CONFIG_TABLE[larger].name];
+    if (faults.has(low) || faults.has(high)) continue;
+    const left = values[smaller] * factor;
+    if (left < values[larger] || (!strict && left === values[larger])) continue;
+    const bound = factor === 3 ? `a third of ${high}` : high;
+    const relation = strict ? 'below' : 'at most';
+    faults.set(low, `${values[smaller]} is too large; allowed: ${relation} ${bound} (${values[larger]})`);
+  }
+}
+
+function invalid(faults: Faults): RepriseError {
+  const list: InputFault[] = [...faults].map(([pointer, detail]) => ({ pointer, detail }));
+  const lines = list.map(({ pointer, detail }) => `  ${pointer}: ${detail}`);
+  const count = list.length === 1 ? '1 setting is' : `${list.length} settings are`;
+  return new RepriseError('config_invalid', `${count} wrong:\n${lines.join('\n')}`, { faults: list });
+}

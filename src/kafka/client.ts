@@ -1,0 +1,192 @@
+// The only file that knows KafkaJS, and its internals: sockets, TLS, SASL and metadata come from it, reading
+// does not. Its consumer is not used: it needs a group per job, shares one fetch loop between all partitions
+// and jumps silently to the newest record when an offset is out of range.
+//
+// A PartitionAssigner factory is handed the consumer's Cluster synchronously; keeping it and never running the
+// consumer gives the connections without any group. The internals are checked on each connect and the version
+// is pinned, so another KafkaJS fails at start with words instead of in the middle of a replay.
+//
+// Each KafkaConnection has its own sockets (a broker answers one socket in order, so two readings on one would
+// wait for each other) and is used by one reader at a time. It never retries: a failure is thrown to the caller,
+// who throws the connection away and opens another; that also loads fresh metadata.
+
+import kafkajs from 'kafkajs';
+import type { KafkaConfig } from 'kafkajs';
+import { RepriseError } from '../domain/errors.ts';
+import { FETCH_KEY, FETCH_VERSION, decodeFetch, encodeFetch } from './fetch-protocol.ts';
+import type { FetchRequest, FetchResponse } from './fetch-protocol.ts';
+
+export interface SiteConfig {
+  readonly name: string;
+  readonly brokers: readonly string[];
+  readonly topics: readonly string[];
+  readonly ssl?: NonNullable<KafkaConfig['ssl']>;
+  readonly sasl?: NonNullable<KafkaConfig['sasl']>;
+}
+
+export interface FoundOffset {
+  /** -1: no record is that young. */
+  readonly offset: number;
+  readonly timestampMs: number;
+}
+
+/** Pseudo timestamps of the offset lookup. */
+export const LATEST = -1;
+export const EARLIEST = -2;
+
+const CONNECT_TIMEOUT_MS = 3000;
+const REQUEST_TIMEOUT_MS = 10_000;
+const TOPIC_RESOURCE = 2;
+
+interface Broker {
+  readonly versions: Readonly<Record<number, { minVersion: number; maxVersion: number } | undefined>>;
+  readonly connectionPool: { send(request: unknown): Promise<unknown> };
+  listOffsets(request: unknown): Promise<{
+    responses: { partitions: { offset: string; timestamp: string }[] }[];
+  }>;
+  describeConfigs(request: unknown): Promise<{
+    resources: { configEntries: { configName: string; configValue: string | null }[] }[];
+  }>;
+}
+
+interface Cluster {
+  connect(): Promise<void>;
+  disconnect(): Promise<void>;
+  addTargetTopic(topic: string): Promise<void>;
+  findTopicPartitionMetadata(topic: string): readonly unknown[];
+  findLeaderForPartitions(topic: string, partitions: readonly number[]): Record<string, number[]>;
+  findBroker(node: { nodeId: string }): Promise<Broker>;
+}
+
+const CLUSTER_CALLS = [
+  'connect',
+  'disconnect',
+  'addTargetTopic',
+  'findTopicPartitionMetadata',
+  'findLeaderForPartitions',
+  'findBroker',
+] as const;
+
+export class KafkaConnection {
+  readonly #cluster: Cluster;
+
+  constructor(site: SiteConfig) {
+    this.#cluster = clusterOf(site);
+  }
+
+  /** Connects when needed and learns the topic; the number of its partitions. */
+  async open(topic: string): Promise<number> {
+    await this.#cluster.connect();
+    await this.#cluster.addTargetTopic(topic);
+    return this.#cluster.findTopicPartitionMetadata(topic).length;
+  }
+
+  /** First record of at least that time, always with isolation 0: 1 answers -1 behind an open transaction. */
+  async offsetAt(topic: string, partition: number, timestamp: number): Promise<FoundOffset> {
+    const broker = await this.#leader(topic, partition);
+    const { responses } = await broker.listOffsets({
+      replicaId: -1,
+      isolationLevel: 0,
+      topics: [{ topic, partitions: [{ partition, timestamp: String(timestamp) }] }],
+    });
+    const found = responses[0]?.partitions[0];
+    if (!found) throw new Error(`no offset in the answer for ${topic}`);
+    return { offset: Number(found.offset), timestampMs: Number(found.timestamp) };
+  }
+
+  async fetch(request: FetchRequest): Promise<FetchResponse> {
+    const broker = await this.#leader(request.topic, request.partition);
+    const bytes = encodeFetch(request);
+    const answer = await broker.connectionPool.send({
+      request: {
+        apiKey: FETCH_KEY,
+        apiVersion: FETCH_VERSION,
+        apiName: 'Fetch',
+        // Of an Encoder KafkaJS reads these two.
+        encode: () => ({ buf: bytes, buffer: bytes }),
+      },
+      response: {
+        decode: (body: Buffer) => {
+          const { throttleMs, ...response } = decodeFetch(body);
+          return { clientSideThrottleTime: throttleMs, response };
+        },
+        parse: (decoded: { response: FetchResponse }) => decoded.response,
+      },
+      requestTimeout: request.maxWaitMs + REQUEST_TIMEOUT_MS,
+    });
+    return answer as FetchResponse;
+  }
+
+  /** The topic's settings as the broker names them. */
+  async topicSettings(topic: string): Promise<ReadonlyMap<string, string | null>> {
+    const broker = await this.#leader(topic, 0);
+    const { resources } = await broker.describeConfigs({
+      resources: [{ type: TOPIC_RESOURCE, name: topic }],
+    });
+    return new Map(resources[0]?.configEntries.map((entry) => [entry.configName, entry.configValue]));
+  }
+
+  /** Waits for what is in flight. */
+  async close(): Promise<void> {
+    await this.#cluster.disconnect();
+  }
+
+  async #leader(topic: string, partition: number): Promise<Broker> {
+    const [nodeId] = Object.keys(this.#cluster.findLeaderForPartitions(topic, [partition]));
+    if (nodeId === undefined) throw new Error(`partition ${partition} of ${topic} is unknown`);
+    const broker = await this.#cluster.findBroker({ nodeId });
+    const versions = broker.versions[FETCH_KEY];
+    if (
+      !versions ||
+      versions.minVersion > FETCH_VERSION ||
+      versions.maxVersion < FETCH_VERSION ||
+      typeof broker.connectionPool.send !== 'function'
+    ) {
+      throw new RepriseError(
+        'log_unusable',
+        `the broker must speak Fetch ${FETCH_VERSION} (Kafka 2.3 or later)`,
+      );
+    }
+    return broker;
+  }
+}
+
+function clusterOf(site: SiteConfig): Cluster {
+  const kafka = new kafkajs.Kafka({
+    clientId: 'reprise',
+    brokers: [...site.brokers],
+    ...(site.ssl === undefined ? {} : { ssl: site.ssl }),
+    ...(site.sasl === undefined ? {} : { sasl: site.sasl }),
+    connectionTimeout: CONNECT_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    // Enough to try each bootstrap broker once; the real retries are the reader's.
+    retry: { retries: site.brokers.length, initialRetryTime: 50, maxRetryTime: 250 },
+    // Its errors come to us as rejections; printing them too would only double them.
+    logLevel: kafkajs.logLevel.NOTHING,
+    logCreator: () => () => undefined,
+  });
+  let cluster: unknown = null;
+  kafka.consumer({
+    groupId: 'reprise-never-joined',
+    allowAutoTopicCreation: false,
+    partitionAssigners: [
+      (handed: { cluster: unknown }) => {
+        cluster = handed.cluster;
+        return { name: 'none', version: 0, assign: () => Promise.resolve([]), protocol: noProtocol };
+      },
+    ],
+  });
+  if (!isCluster(cluster)) {
+    throw new RepriseError('log_unusable', 'this KafkaJS is built differently from version 2.2.4');
+  }
+  return cluster;
+}
+
+function noProtocol(): never {
+  throw new Error('the consumer of a KafkaConnection must never run');
+}
+
+function isCluster(candidate: unknown): candidate is Cluster {
+  if (typeof candidate !== 'object' || candidate === null) return false;
+  return CLUSTER_CALLS.every((call) => typeof (candidate as Record<string, unknown>)[call] === 'function');
+}

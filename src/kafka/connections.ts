@@ -1,0 +1,75 @@
+// The connections of one site that are open and idle. Connecting, learning the topic and opening the fetch
+// socket take three round trips and some 20 ms of work, so what a reader gives back is kept for the next one.
+// A connection belongs to one taker at a time. One that failed is never given back: see `discard`.
+
+import { KafkaConnection } from './client.ts';
+import type { SiteConfig } from './client.ts';
+
+/** Each idle one is two sockets; more than this only serves bursts. */
+const MAX_IDLE = 4;
+
+export class Connections {
+  readonly site: SiteConfig;
+  readonly #idle: KafkaConnection[] = [];
+  readonly #closing = new Set<Promise<void>>();
+  #closed = false;
+
+  constructor(site: SiteConfig) {
+    this.site = site;
+  }
+
+  /** An idle connection or a new one; `fresh` after a failure, because idle ones know the old leaders. */
+  take(fresh = false): KafkaConnection {
+    if (fresh) for (const idle of this.#idle.splice(0)) this.discard(idle);
+    return this.#idle.pop() ?? new KafkaConnection(this.site);
+  }
+
+  give(connection: KafkaConnection): void {
+    if (this.#closed || this.#idle.length >= MAX_IDLE) this.discard(connection);
+    else this.#idle.push(connection);
+  }
+
+  /** Ends it behind the caller's back: a disconnect waits for what is in flight. */
+  discard(connection: KafkaConnection): void {
+    const closing = connection.close().catch(() => undefined);
+    this.#closing.add(closing);
+    void closing.finally(() => this.#closing.delete(closing));
+  }
+
+  /** Runs `work` on a connection that knows `topic`. */
+  async use<T>(topic: string, fresh: boolean, work: (to: KafkaConnection, partitions: number) => Promise<T>) {
+    const connection = this.take(fresh);
+    try {
+      const partitions = await connection.open(topic);
+      const result: T = await work(connection, partitions);
+      this.give(connection);
+      return result;
+    } catch (error) {
+      this.discard(connection);
+      throw error;
+    }
+  }
+
+  /** Opens connections up to `count`, fetch sockets included, so that the first reading begins at once. */
+  async warm(topic: string, count: number): Promise<void> {
+    const opening = Array.from({ length: Math.max(0, count - this.#idle.length) }, () =>
+      this.use(topic, false, (connection) =>
+        connection.fetch({
+          topic,
+          partition: 0,
+          offset: 0,
+          maxBytes: 1,
+          maxWaitMs: 0,
+          isolation: 'uncommitted',
+        }),
+      ),
+    );
+    await Promise.all(opening);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const idle of this.#idle.splice(0)) this.discard(idle);
+    await Promise.all(this.#closing);
+  }
+}

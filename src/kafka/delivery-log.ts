@@ -1,0 +1,174 @@
+// The delivery log as the rest of the product sees it: the port of domain/log on real clusters. Owned: the
+// connections and the last check of each site. One site is read for now (the first); pins name their site, so
+// a stream finds its cluster by the source. Never throws because Kafka is away: questions repeat until aborted.
+
+import type { SourceName } from '../domain/ids.ts';
+import { sourceName } from '../domain/ids.ts';
+import type { BatchMark, Pin } from '../domain/job.ts';
+import type { DeliveryLog, LogStream, Lookup, RangeRequest, StreamRequest } from '../domain/log.ts';
+import type { Emit } from '../domain/signals.ts';
+import { RepriseError } from '../domain/errors.ts';
+import { LATEST } from './client.ts';
+import type { KafkaConnection, SiteConfig } from './client.ts';
+import { Connections } from './connections.ts';
+import { findPin, markAt } from './offsets.ts';
+import { PartitionReader } from './partition-reader.ts';
+import { partitionOf } from './partitioner.ts';
+import { retrying } from './retrying.ts';
+import { checkSite } from './site-check.ts';
+import type { SiteCheck } from './site-check.ts';
+
+export interface DeliveryLogConfig {
+  readonly sites: readonly SiteConfig[];
+  /** What the topics must have; null = whatever they have, if it is the same. */
+  readonly partitions: number | null;
+  readonly disorderSlackMs: number;
+  readonly openTransactionWaitMs: number;
+  /** 1 MiB was faster than 4 MiB on a real broker: KafkaJS joins chunks. */
+  readonly fetchMaxBytes?: number;
+}
+
+export interface KafkaDeliveryLog extends DeliveryLog {
+  /** Asks every site now, and opens connections for the first readings. Never rejects. */
+  check(): Promise<readonly SiteCheck[]>;
+  status(): readonly SiteCheck[];
+  close(): Promise<void>;
+}
+
+/** Readings that begin without waiting for a connection. */
+const WARM = 2;
+
+export function createDeliveryLog(config: DeliveryLogConfig, emit: Emit): KafkaDeliveryLog {
+  return new SitesLog(config, emit);
+}
+
+class SitesLog implements KafkaDeliveryLog {
+  readonly #config: DeliveryLogConfig;
+  readonly #emit: Emit;
+  readonly #sites: readonly Connections[];
+  #checks: readonly SiteCheck[];
+
+  constructor(config: DeliveryLogConfig, emit: Emit) {
+    this.#config = config;
+    this.#emit = emit;
+    this.#sites = config.sites.map((site) => new Connections(site));
+    this.#checks = config.sites.map(({ name }) => ({
+      site: name,
+      reachable: false,
+      problem: 'not checked yet',
+      code: null,
+      partitions: null,
+    }));
+  }
+
+  async check(): Promise<readonly SiteCheck[]> {
+    const checks = await Promise.all(this.#sites.map((site) => checkSite(site, this.#config.partitions)));
+    checks.forEach(({ site, problem }, index) => {
+      const before = this.#checks[index]?.problem ?? null;
+      if (problem !== null && problem !== before) this.#emit('log.problem', { site, problem });
+      if (problem === null && before !== null) this.#emit('log.fine', { site });
+    });
+    this.#checks = checks;
+    await Promise.all(
+      this.#sites.map((site, index) => (checks[index]?.problem === null ? warm(site) : null)),
+    );
+    return checks;
+  }
+
+  status(): readonly SiteCheck[] {
+    return this.#checks;
+  }
+
+  async lookup(range: RangeRequest, pinEnds: boolean, signal: AbortSignal): Promise<Lookup> {
+    const site = this.#sites[0];
+    if (!site) throw new RepriseError('config_invalid', 'no site of the delivery log is configured');
+    const { name, topics } = site.site;
+    const count = await retrying(name, this.#emit, signal, () => this.#partitions(site));
+    const partition = partitionOf(range.key, count);
+    const found = await Promise.all(
+      topics.map((topic) =>
+        this.#ask(site, topic, signal, (connection) =>
+          findPin(connection, { source: sourceName(name, topic), topic, partition }, range.fromMs, pinEnds),
+        ),
+      ),
+    );
+    return {
+      site: name,
+      partition,
+      pins: found.map(({ pin }) => pin),
+      gaps: found.flatMap(({ gap }) => (gap ? [gap] : [])),
+      maxRecords: found.reduce((sum, { records }) => sum + records, 0),
+    };
+  }
+
+  async ends(pins: readonly Pin[], signal: AbortSignal): Promise<Readonly<Record<SourceName, number>>> {
+    return await this.#each(pins, signal, async (connection, { topic, partition }) => {
+      const { offset } = await connection.offsetAt(topic, partition, LATEST);
+      return offset;
+    });
+  }
+
+  async marks(
+    pins: readonly Pin[],
+    signal: AbortSignal,
+  ): Promise<Readonly<Record<SourceName, BatchMark | null>>> {
+    return await this.#each(pins, signal, async (connection, { topic, partition, first }) =>
+      first === null ? null : await markAt(connection, topic, partition, first.offset),
+    );
+  }
+
+  stream(request: StreamRequest, signal: AbortSignal): LogStream {
+    const { disorderSlackMs, openTransactionWaitMs, fetchMaxBytes = 1024 * 1024 } = this.#config;
+    const options = { disorderSlackMs, openTransactionWaitMs, fetchMaxBytes };
+    return new PartitionReader(request, this.#siteOf(request.pin), options, this.#emit, signal);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#sites.map((site) => site.close()));
+  }
+
+  /** The number of partitions, after a check that found nothing wrong. */
+  async #partitions(site: Connections): Promise<number> {
+    const last = this.#checks[this.#sites.indexOf(site)];
+    if (last?.problem === null && last.partitions !== null) return last.partitions;
+    const { problem, code, partitions } = await checkSite(site, this.#config.partitions);
+    if (code !== null) throw new RepriseError(code, problem ?? 'the delivery log cannot be used');
+    if (problem !== null || partitions === null) throw new Error(problem ?? 'no topic is configured');
+    return partitions;
+  }
+
+  #siteOf(pin: Pin): Connections {
+    const site = this.#sites.find(({ site }) => sourceName(site.name, pin.topic) === pin.source);
+    if (site) return site;
+    throw new RepriseError('log_unusable', `no site is configured for the source ${pin.source}`);
+  }
+
+  async #ask<T>(
+    site: Connections,
+    topic: string,
+    signal: AbortSignal,
+    work: (connection: KafkaConnection) => Promise<T>,
+  ): Promise<T> {
+    const source = sourceName(site.site.name, topic);
+    return await retrying(source, this.#emit, signal, (attempt) => site.use(topic, attempt > 1, work));
+  }
+
+  async #each<T>(
+    pins: readonly Pin[],
+    signal: AbortSignal,
+    work: (connection: KafkaConnection, pin: Pin) => Promise<T>,
+  ): Promise<Record<SourceName, T>> {
+    const found = pins.map(async (pin): Promise<[SourceName, T]> => {
+      const site = this.#siteOf(pin);
+      return [pin.source, await this.#ask(site, pin.topic, signal, (connection) => work(connection, pin))];
+    });
+    return Object.fromEntries(await Promise.all(found));
+  }
+}
+
+async function warm(site: Connections): Promise<void> {
+  const [topic] = site.site.topics;
+  if (topic === undefined) return;
+  // Only a head start: a reading opens its own when there is none.
+  await site.warm(topic, WARM).catch(() => undefined);
+}

@@ -1,0 +1,127 @@
+// The fetches of one reader: one connection of its own, one fetch in flight while the response before it is
+// scanned, and the way back after a failure (throw the connection away; the next one also has fresh metadata).
+// Refuses: two fetches in flight, and giving back a connection that failed.
+
+import type { Connections } from './connections.ts';
+import { EARLIEST, LATEST } from './client.ts';
+import type { KafkaConnection } from './client.ts';
+import type { FetchResponse } from './fetch-protocol.ts';
+
+/** Short: it is also how long a pinned end or a close can go unnoticed. */
+const MAX_WAIT_MS = 100;
+const LARGEST_FETCH = 64 * 1024 * 1024;
+
+interface InFlight {
+  readonly offset: number;
+  readonly response: Promise<FetchResponse>;
+}
+
+export class FetchAhead {
+  readonly #connections: Connections;
+  readonly #topic: string;
+  readonly #partition: number;
+  #maxBytes: number;
+  #connection: Promise<KafkaConnection> | null = null;
+  #fresh = false;
+  #inFlight: InFlight | null = null;
+
+  constructor(connections: Connections, topic: string, partition: number, maxBytes: number) {
+    this.#connections = connections;
+    this.#topic = topic;
+    this.#partition = partition;
+    this.#maxBytes = maxBytes;
+  }
+
+  /** The response for `offset`: the one that was asked ahead, or a new one. */
+  async fetch(offset: number): Promise<FetchResponse> {
+    this.ahead(offset);
+    const flight = this.#inFlight;
+    this.#inFlight = null;
+    if (flight?.offset === offset) return await flight.response;
+    // What was asked ahead turned out to be elsewhere; the socket answers in order, so it only costs its bytes.
+    await flight?.response.catch(() => null);
+    return await this.#send(offset);
+  }
+
+  /** Asks ahead unless a fetch is in flight. */
+  ahead(offset: number): void {
+    if (this.#inFlight !== null) return;
+    const response = this.#send(offset);
+    response.catch(() => undefined);
+    this.#inFlight = { offset, response };
+  }
+
+  /** Doubles the bytes of a fetch; false when that is not possible any more. */
+  grow(): boolean {
+    if (this.#maxBytes >= LARGEST_FETCH) return false;
+    this.#maxBytes = Math.min(LARGEST_FETCH, this.#maxBytes * 2);
+    return true;
+  }
+
+  /** The earliest offset and the high watermark. */
+  async bounds(): Promise<{ readonly earliest: number; readonly latest: number }> {
+    const connection = await this.connection();
+    const earliest = await connection.offsetAt(this.#topic, this.#partition, EARLIEST);
+    const latest = await connection.offsetAt(this.#topic, this.#partition, LATEST);
+    return { earliest: earliest.offset, latest: latest.offset };
+  }
+
+  /** The open connection; after a failure another one. */
+  connection(): Promise<KafkaConnection> {
+    this.#connection ??= this.#open();
+    return this.#connection;
+  }
+
+  /** Throws the connection away; the next call opens a fresh one. */
+  fail(): void {
+    const failed = this.#connection;
+    this.#connection = null;
+    this.#inFlight = null;
+    this.#fresh = true;
+    failed?.then(
+      (connection) => this.#connections.discard(connection),
+      () => undefined, // was never open: #open threw it away
+    );
+  }
+
+  /** Gives the connection back as soon as it is quiet. Idempotent. */
+  release(): void {
+    const connection = this.#connection;
+    const flight = this.#inFlight;
+    this.#connection = null;
+    this.#inFlight = null;
+    if (connection === null) return;
+    void Promise.all([connection, flight?.response]).then(
+      async () => this.#connections.give(await connection),
+      () =>
+        connection.then(
+          (broken) => this.#connections.discard(broken),
+          () => undefined,
+        ),
+    );
+  }
+
+  async #open(): Promise<KafkaConnection> {
+    const connection = this.#connections.take(this.#fresh);
+    this.#fresh = false;
+    try {
+      await connection.open(this.#topic);
+      return connection;
+    } catch (error) {
+      this.#connections.discard(connection);
+      throw error;
+    }
+  }
+
+  async #send(offset: number): Promise<FetchResponse> {
+    const connection = await this.connection();
+    return await connection.fetch({
+      topic: this.#topic,
+      partition: this.#partition,
+      offset,
+      maxBytes: this.#maxBytes,
+      maxWaitMs: MAX_WAIT_MS,
+      isolation: 'committed',
+    });
+  }
+}

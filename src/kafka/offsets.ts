@@ -1,0 +1,89 @@
+// From times to offsets. The broker's lookup for `from` loses nothing: everything before its answer is older.
+// A lookup for `to` would lose (later offsets may hold older records), so the end of a range is the high
+// watermark and times are filtered while reading. All lookups see uncommitted records too, or everything behind
+// an open transaction would look empty.
+
+import type { BatchMark, Gap, Pin } from '../domain/job.ts';
+import type { SourceName } from '../domain/ids.ts';
+import { RepriseError } from '../domain/errors.ts';
+import { batchAt, isHeader } from './batch-header.ts';
+import { EARLIEST, LATEST } from './client.ts';
+import type { KafkaConnection } from './client.ts';
+import { ERROR_CODES, describeCode } from './error-codes.ts';
+
+/** What `marks` says when the log ends before the pinned batch: no batch has it. */
+const NO_SUCH_CRC = -1;
+
+export interface FoundPin {
+  readonly pin: Pin;
+  readonly records: number;
+  readonly gap: Gap | null;
+}
+
+/** The piece of one partition from `fromMs` on. */
+export async function findPin(
+  connection: KafkaConnection,
+  place: { source: SourceName; topic: string; partition: number },
+  fromMs: number,
+  pinEnd: boolean,
+): Promise<FoundPin> {
+  const { topic, partition } = place;
+  // The watermark first: a record that arrives between the two questions must not be before the start.
+  const { offset: watermark } = await connection.offsetAt(topic, partition, LATEST);
+  const { offset: found } = await connection.offsetAt(topic, partition, Math.max(0, fromMs));
+  const start = found === -1 ? watermark : found;
+  const end = Math.max(watermark, start);
+  const first = start < end ? await markAt(connection, topic, partition, start) : null;
+  const pin = { ...place, start, end: pinEnd ? end : null, first };
+  return { pin, records: end - start, gap: await retentionGap(connection, pin, fromMs) };
+}
+
+/**
+ * The mark of the batch that holds `offset`; null when retention took it away. A log that ends before it
+ * answers a mark that equals none.
+ */
+export async function markAt(
+  connection: KafkaConnection,
+  topic: string,
+  partition: number,
+  offset: number,
+): Promise<BatchMark | null> {
+  const response = await connection.fetch({
+    topic,
+    partition,
+    offset,
+    maxBytes: 1, // the first batch comes whole however large it is
+    maxWaitMs: 0,
+    isolation: 'uncommitted',
+  });
+  const replaced = { offset, crc: NO_SUCH_CRC, maxTimestampMs: NO_SUCH_CRC };
+  if (response.errorCode === ERROR_CODES.offsetOutOfRange) {
+    const { offset: earliest } = await connection.offsetAt(topic, partition, EARLIEST);
+    return offset < earliest ? null : replaced;
+  }
+  if (response.errorCode !== 0) throw new Error(describeCode(response.errorCode));
+  if (offset >= response.highWatermark) return replaced;
+  const batch = batchAt(response.records, 0);
+  if (!isHeader(batch)) return replaced;
+  if (batch.logAppendTime) {
+    throw new RepriseError('log_unusable', `topic ${topic} has message.timestamp.type=LogAppendTime`);
+  }
+  return { offset: batch.baseOffset, crc: batch.crc, maxTimestampMs: batch.maxTimestampMs };
+}
+
+/**
+ * Whether records of the range may have been deleted before it was pinned. The first record that is left tells:
+ * when it is older than `from`, everything from `from` on is still there. Else nobody can know what lay before,
+ * so all of it is named.
+ */
+async function retentionGap(connection: KafkaConnection, pin: Pin, fromMs: number): Promise<Gap | null> {
+  const { source, topic, partition, start } = pin;
+  const { offset: earliest } = await connection.offsetAt(topic, partition, EARLIEST);
+  if (earliest === 0 || earliest > start) return null;
+  const oldest = await connection.offsetAt(topic, partition, 0);
+  const gap: Gap = { source, from: 0, to: start, reason: 'retention' };
+  if (oldest.offset !== -1) return oldest.offset >= start && oldest.timestampMs > fromMs ? gap : null;
+  // Nothing is left: only the retention time can say whether the range is younger than what was deleted.
+  const retentionMs = Number((await connection.topicSettings(topic)).get('retention.ms') ?? -1);
+  return retentionMs >= 0 && fromMs < Date.now() - retentionMs ? gap : null;
+}

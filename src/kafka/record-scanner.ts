@@ -1,0 +1,161 @@
+// The scanner: one fetch response in, the wanted records of one key out. Pure; all that can be wrong with a
+// batch (checksum, codec, format) is a value, because what to do about it is the reader's law.
+//
+//   records: |batch|batch|batch|cut..     a batch is passed over undecoded when it is a control batch, aborted,
+//                                         empty (compaction), or all of it is older than `from`.
+//
+// Never by its base time: deltas may be negative. Every offset below `next` is in the hits, was walked or passed
+// over, or is below `start`. Offsets are never assumed to be contiguous.
+
+import type { GapReason } from '../domain/job.ts';
+import type { AbortedTransactions } from './aborted.ts';
+import { Arena } from './arena.ts';
+import { batchAt, HEADER_BYTES, hasValidCrc, isHeader } from './batch-header.ts';
+import type { BatchHeader } from './batch-header.ts';
+import { CodecError, decompress, isKnownCodec } from './codecs.ts';
+import { Malformed, walkRecords } from './record-walk.ts';
+import type { Harvest, RecordHit, Wanted } from './record-walk.ts';
+import type { TimeWatch } from './time-watch.ts';
+
+export interface ScanFault {
+  /** The offsets that cannot be read, [from, to). */
+  readonly from: number;
+  readonly to: number;
+  readonly reason: GapReason;
+}
+
+export interface Scan {
+  readonly hits: readonly RecordHit[];
+  /** The next offset to read; at most `wanted.end`. */
+  readonly next: number;
+  /** Records walked or passed over, control records not. */
+  readonly scanned: number;
+  /** The batch at `next` cannot be read; nothing behind it was looked at. */
+  readonly fault: ScanFault | null;
+  /** Largest time of the last batch with records; null when there was none. */
+  readonly lastTimestampMs: number | null;
+  /** A batch carries the broker's times instead of the producers': this topic cannot be replayed by time. */
+  readonly logAppendTime: boolean;
+}
+
+interface Pass extends Harvest {
+  next: number;
+  lastTimestampMs: number | null;
+  logAppendTime: boolean;
+}
+
+export function scanRecords(
+  records: Buffer,
+  wanted: Wanted,
+  aborted: AbortedTransactions,
+  watch: TimeWatch,
+): Scan {
+  const pass: Pass = {
+    hits: [],
+    arena: new Arena(),
+    scanned: 0,
+    next: wanted.start,
+    lastTimestampMs: null,
+    logAppendTime: false,
+  };
+  let fault: ScanFault | null = null;
+  for (let at = 0; fault === null && pass.next < wanted.end;) {
+    const batch = batchAt(records, at);
+    if (batch === 'cut') break;
+    if (!isHeader(batch)) {
+      const from = Math.max(pass.next, batch.baseOffset);
+      fault = { from, to: from + 1, reason: 'unreadable_batch' };
+      break;
+    }
+    const reason = passBatch(records, batch, wanted, aborted, watch, pass);
+    if (reason !== null) fault = faultOf(records, batch, pass.next, reason);
+    else pass.next = Math.max(pass.next, Math.min(batch.lastOffset + 1, wanted.end));
+    at = batch.endAt;
+  }
+  const { hits, next, scanned, lastTimestampMs, logAppendTime } = pass;
+  return { hits, next, scanned, fault, lastTimestampMs, logAppendTime };
+}
+
+function passBatch(
+  records: Buffer,
+  batch: BatchHeader,
+  wanted: Wanted,
+  aborted: AbortedTransactions,
+  watch: TimeWatch,
+  pass: Pass,
+): GapReason | null {
+  if (!hasValidCrc(records, batch)) return 'crc_mismatch';
+  if (batch.lastOffset < batch.baseOffset || batch.count < 0) return 'unreadable_batch';
+  const admitted = aborted.admits({
+    lastOffset: batch.lastOffset,
+    producerId: batch.producerId,
+    transactional: batch.transactional,
+    abortMarker: batch.control && isAbortMarker(records, batch),
+  });
+  if (batch.control || batch.count === 0) return null;
+  if (batch.lastOffset < wanted.start || batch.baseOffset >= wanted.end) return null;
+  if (batch.logAppendTime) {
+    pass.logAppendTime = true;
+    return null;
+  }
+  pass.lastTimestampMs = batch.maxTimestampMs;
+  if (!admitted || batch.maxTimestampMs < wanted.fromMs) {
+    const inside = Math.min(batch.lastOffset + 1, wanted.end) - Math.max(batch.baseOffset, wanted.start);
+    const records = Math.min(batch.count, inside);
+    if (admitted) watch.skipped(batch.maxTimestampMs, records);
+    pass.scanned += records;
+    return null;
+  }
+  return decodeBatch(records, batch, wanted, watch, pass);
+}
+
+function decodeBatch(
+  records: Buffer,
+  batch: BatchHeader,
+  wanted: Wanted,
+  watch: TimeWatch,
+  pass: Pass,
+): GapReason | null {
+  if (!isKnownCodec(batch.codec)) return 'unknown_codec';
+  const hitsBefore = pass.hits.length;
+  try {
+    const payload = decompress(batch.codec, records.subarray(batch.at + HEADER_BYTES, batch.endAt));
+    walkRecords(payload, batch, wanted, pass, watch);
+    return null;
+  } catch (error) {
+    if (!(error instanceof Malformed || error instanceof CodecError)) throw error;
+    // Half a batch is none: it becomes a gap, and a gap must not hold delivered events.
+    pass.hits.length = hitsBefore;
+    return 'unreadable_batch';
+  }
+}
+
+/**
+ * Where a bad batch ends. Its own header may be what is damaged, so a following batch that is whole has the
+ * first word; else one offset, or what the header says when its checksum was right.
+ */
+function faultOf(records: Buffer, batch: BatchHeader, next: number, reason: GapReason): ScanFault {
+  const from = Math.max(next, batch.baseOffset);
+  const following = batchAt(records, batch.endAt);
+  const proven = isHeader(following) && hasValidCrc(records, following) ? following.baseOffset : null;
+  if (proven !== null && proven > from) return { from, to: proven, reason };
+  return { from, to: Math.max(from + 1, batch.lastOffset + 1), reason };
+}
+
+/** Control records have a key of version (int16) and type (int16); type 0 aborts, 1 commits. */
+function isAbortMarker(records: Buffer, batch: BatchHeader): boolean {
+  // length, attributes, time delta, offset delta, key length: the broker writes the first record with one- to
+  // ten-byte varints; the key is found by walking them.
+  let at = batch.at + HEADER_BYTES;
+  const end = batch.endAt;
+  const skipVarint = (): void => {
+    while (at < end && (records[at] ?? 0) >= 0x80) at++;
+    at++;
+  };
+  skipVarint();
+  at++;
+  skipVarint();
+  skipVarint();
+  skipVarint();
+  return at + 4 <= end && records.readInt16BE(at + 2) === 0;
+}

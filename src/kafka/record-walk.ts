@@ -1,0 +1,171 @@
+// Walks the records of one decompressed batch and copies out those of one key in a range. No object is made for
+// a record that is not wanted: varints are read in place, a foreign record is jumped over by its length.
+// Invariant: never reads outside the payload, whatever the lengths in it claim; a batch that is not exactly its
+// declared records is Malformed as a whole.
+
+import type { Arena } from './arena.ts';
+import type { BatchHeader } from './batch-header.ts';
+import type { TimeWatch } from './time-watch.ts';
+
+const EVENT_ID = Buffer.from('event-id');
+
+export interface Wanted {
+  readonly key: Buffer;
+  readonly fromMs: number;
+  readonly toMs: number;
+  /** Offsets [start, end). */
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface RecordHit {
+  readonly offset: number;
+  readonly timestampMs: number;
+  readonly value: Buffer | null;
+  /** The last `event-id` header's bytes. */
+  readonly header: Buffer | null;
+  readonly scannedBefore: number;
+}
+
+/** What a walk adds to. */
+export interface Harvest {
+  readonly hits: RecordHit[];
+  readonly arena: Arena;
+  scanned: number;
+}
+
+export class Malformed extends Error {
+  override readonly name = 'Malformed';
+}
+
+class Cursor {
+  readonly bytes: Buffer;
+  readonly end: number;
+  pos = 0;
+
+  constructor(bytes: Buffer) {
+    this.bytes = bytes;
+    this.end = bytes.length;
+  }
+
+  byte(): number {
+    if (this.pos >= this.end) throw new Malformed('record is cut');
+    return this.bytes[this.pos++] as number;
+  }
+
+  /** A zigzag varint of at most 32 bits. */
+  varint(): number {
+    const first = this.byte();
+    let raw = first & 0x7f;
+    if (first >= 0x80) {
+      for (let shift = 7; ; shift += 7) {
+        if (shift > 28) throw new Malformed('varint is too long');
+        const next = this.byte();
+        raw |= (next & 0x7f) << shift;
+        if (next < 0x80) break;
+      }
+    }
+    return (raw >>> 1) ^ -(raw & 1);
+  }
+
+  /** A zigzag varlong; exact below 2^53, which times are. */
+  varlong(): number {
+    let raw = 0;
+    let scale = 1;
+    for (let count = 0; ; count++) {
+      if (count > 9) throw new Malformed('varlong is too long');
+      const next = this.byte();
+      raw += (next & 0x7f) * scale;
+      if (next < 0x80) break;
+      scale *= 128;
+    }
+    return raw % 2 === 0 ? raw / 2 : -(raw + 1) / 2;
+  }
+
+  /** Moves `length` on and says where that began. */
+  skip(length: number, limit: number): number {
+    const start = this.pos;
+    if (length < 0 || length > limit - start) throw new Malformed('length out of range');
+    this.pos = start + length;
+    return start;
+  }
+}
+
+/** Adds the wanted records of `payload`; throws Malformed, then nothing of the batch may be used. */
+export function walkRecords(
+  payload: Buffer,
+  batch: BatchHeader,
+  wanted: Wanted,
+  harvest: Harvest,
+  watch: TimeWatch,
+): void {
+  const cursor = new Cursor(payload);
+  const { key, fromMs, toMs, start, end } = wanted;
+  const span = batch.lastOffset - batch.baseOffset;
+  let minMs = Infinity;
+  let { newestMs, disorderMs } = watch;
+  let walked = 0;
+  for (let i = 0; i < batch.count; i++) {
+    const length = cursor.varint();
+    const recordEnd = cursor.pos + length;
+    if (length < 6 || recordEnd > payload.length) throw new Malformed('record length out of range');
+    cursor.pos++;
+    const timestampMs = batch.baseTimestampMs + cursor.varlong();
+    const delta = cursor.varint();
+    if (delta < 0 || delta > span) throw new Malformed('offset outside its batch');
+    const offset = batch.baseOffset + delta;
+    if (offset >= start && offset < end) {
+      walked++;
+      if (timestampMs > newestMs) newestMs = timestampMs;
+      else if (newestMs - timestampMs > disorderMs) disorderMs = newestMs - timestampMs;
+      if (timestampMs < minMs) minMs = timestampMs;
+      if (timestampMs >= fromMs && timestampMs < toMs && isKey(cursor, key, recordEnd)) {
+        harvest.hits.push(
+          hitAt(cursor, recordEnd, offset, timestampMs, harvest.scanned + walked, harvest.arena),
+        );
+      }
+    }
+    cursor.pos = recordEnd;
+  }
+  if (cursor.pos !== payload.length) throw new Malformed('more bytes than records');
+  harvest.scanned += walked;
+  watch.newestMs = newestMs;
+  watch.disorderMs = disorderMs;
+  if (walked > 0) watch.batch(minMs, walked);
+}
+
+/** Reads the key's length, compares, and leaves the cursor behind an equal key. */
+function isKey(cursor: Cursor, key: Buffer, recordEnd: number): boolean {
+  if (cursor.varint() !== key.length) return false;
+  const at = cursor.skip(key.length, recordEnd);
+  const bytes = cursor.bytes;
+  // From the end: ids of one time begin alike.
+  for (let i = key.length - 1; i >= 0; i--) if (bytes[at + i] !== key[i]) return false;
+  return true;
+}
+
+function hitAt(
+  cursor: Cursor,
+  recordEnd: number,
+  offset: number,
+  timestampMs: number,
+  scannedBefore: number,
+  arena: Arena,
+): RecordHit {
+  const { bytes } = cursor;
+  const length = cursor.varint();
+  const at = length < 0 ? 0 : cursor.skip(length, recordEnd);
+  const value = length < 0 ? null : arena.copy(bytes, at, at + length);
+  let header: Buffer | null = null;
+  const headers = cursor.varint();
+  for (let i = 0; i < headers; i++) {
+    const nameLength = cursor.varint();
+    const nameAt = cursor.skip(nameLength, recordEnd);
+    const named = EVENT_ID.equals(bytes.subarray(nameAt, nameAt + nameLength));
+    const idLength = cursor.varint();
+    const idAt = idLength < 0 ? 0 : cursor.skip(idLength, recordEnd);
+    if (named) header = idLength < 0 ? null : arena.copy(bytes, idAt, idAt + idLength);
+  }
+  if (cursor.pos !== recordEnd) throw new Malformed('record is not as long as it says');
+  return { offset, timestampMs, value, header, scannedBefore };
+}

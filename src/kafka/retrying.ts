@@ -1,0 +1,59 @@
+// Waiting between tries, and giving way to an abort. Reading never gives up by itself: how long a job may wait
+// is its owner's decision, made by aborting. Refuses: a wait that an abort cannot end.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Emit } from '../domain/signals.ts';
+import { RepriseError, messageOf } from '../domain/errors.ts';
+
+const FIRST_MS = 100;
+const LONGEST_MS = 5000;
+
+/** Full jitter: many readers that lost one broker must not come back together. `attempt` counts from 1. */
+export function backoffMs(attempt: number, random: () => number = Math.random): number {
+  return random() * Math.min(LONGEST_MS, FIRST_MS * 2 ** (attempt - 1));
+}
+
+export function abortError(signal: AbortSignal): Error {
+  const reason: unknown = signal.reason;
+  if (reason instanceof Error && reason.name === 'AbortError') return reason;
+  return new DOMException('reading was stopped', 'AbortError');
+}
+
+export async function waitBackoff(attempt: number, signal: AbortSignal): Promise<void> {
+  try {
+    await sleep(backoffMs(attempt), undefined, { signal });
+  } catch {
+    throw abortError(signal);
+  }
+}
+
+/** `promise`, or AbortError as soon as the signal aborts; the promise is then left to end unheard. */
+export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = (): void => aborted.reject(abortError(signal));
+  if (signal.aborted) onAbort();
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([promise, aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+/** Repeats `work` until it succeeds, is refused for good (RepriseError) or the signal aborts. */
+export async function retrying<T>(
+  source: string,
+  emit: Emit,
+  signal: AbortSignal,
+  work: (attempt: number) => Promise<T>,
+): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await untilAborted(work(attempt), signal);
+    } catch (error) {
+      if (error instanceof RepriseError || signal.aborted) throw error;
+      emit('read.retry', { source, error: messageOf(error), attempt });
+      await waitBackoff(attempt, signal);
+    }
+  }
+}

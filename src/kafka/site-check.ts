@@ -1,0 +1,66 @@
+// Whether a site's topics can be replayed by time at all: they exist, all have the same (and the configured)
+// number of partitions, carry the producers' times, and are not compacted (the key is the webhook: compaction
+// would erase the log). Says what is wrong in words; never throws, because Kafka may be away at any time.
+
+import type { ErrorCode } from '../domain/errors.ts';
+import { RepriseError, messageOf } from '../domain/errors.ts';
+import type { SiteStatus } from '../domain/log.ts';
+import type { KafkaConnection } from './client.ts';
+import type { Connections } from './connections.ts';
+
+export interface SiteCheck extends SiteStatus {
+  /** The code of the problem when asking again will not help by itself; null otherwise. */
+  readonly code: ErrorCode | null;
+  /** Known once the topics are. */
+  readonly partitions: number | null;
+}
+
+export async function checkSite(connections: Connections, configured: number | null): Promise<SiteCheck> {
+  const { name, topics } = connections.site;
+  let partitions: number | null = null;
+  try {
+    for (const topic of topics) {
+      const expected = partitions ?? configured;
+      partitions = await connections.use(topic, true, async (connection, count) => {
+        refuseCount(topic, count, expected);
+        await refuseSettings(connection, topic);
+        return count;
+      });
+    }
+    return { site: name, reachable: true, problem: null, code: null, partitions };
+  } catch (error) {
+    const refused = error instanceof RepriseError;
+    return {
+      site: name,
+      reachable: refused,
+      problem: refused ? error.detail : messageOf(error),
+      code: refused ? error.code : null,
+      partitions: null,
+    };
+  }
+}
+
+function refuseCount(topic: string, count: number, expected: number | null): void {
+  if (expected === null || count === expected) return;
+  throw new RepriseError(
+    'partition_mismatch',
+    `topic ${topic} has ${count} partitions, not ${expected}: a webhook's events would be looked for elsewhere`,
+  );
+}
+
+async function refuseSettings(connection: KafkaConnection, topic: string): Promise<void> {
+  const settings = await connection.topicSettings(topic).catch((error: unknown) => {
+    // Without the right to see settings the reader still refuses the broker's times when it meets them.
+    if (messageOf(error).includes('authorized')) return new Map<string, string | null>();
+    throw error;
+  });
+  if (settings.get('message.timestamp.type') === 'LogAppendTime') {
+    throw new RepriseError(
+      'log_unusable',
+      `topic ${topic} has message.timestamp.type=LogAppendTime; CreateTime is needed`,
+    );
+  }
+  if (settings.get('cleanup.policy')?.includes('compact')) {
+    throw new RepriseError('log_unusable', `topic ${topic} is compacted, which erases events`);
+  }
+}

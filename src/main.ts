@@ -1,0 +1,185 @@
+// The composition root: configuration -> edges -> actors -> API. The only file that imports everything, and the
+// only place where the parts meet. `node src/main.ts` is the server.
+
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { pino } from 'pino';
+import { Pool } from './actors/pool.ts';
+import { MemoryBudget } from './actors/memory-budget.ts';
+import type { ActorSettings } from './actors/edges.ts';
+import { singleKeyAccess } from './api/access.ts';
+import { createApi } from './api/server.ts';
+import { loadConfig } from './config.ts';
+import type { Config } from './config.ts';
+import { systemClock } from './domain/clock.ts';
+import { RepriseError, messageOf } from './domain/errors.ts';
+import { asInstanceId } from './domain/ids.ts';
+import type { InstanceId } from './domain/ids.ts';
+import { createDeliveryLog } from './kafka/delivery-log.ts';
+import type { SiteConfig as LogSite } from './kafka/client.ts';
+import { Lifecycle } from './lifecycle.ts';
+import { becomeReady } from './readiness.ts';
+import { openDatabase } from './store/database.ts';
+import type { Database } from './store/database.ts';
+import { readGauges } from './store/gauges.ts';
+import { createJobStore } from './store/job-store.ts';
+import { createReplayStore } from './store/replay-store.ts';
+import { logOptions } from './telemetry/log.ts';
+import { createMetrics } from './telemetry/metrics.ts';
+import type { GaugeReading } from './telemetry/metrics.ts';
+import { createSignals } from './telemetry/signals.ts';
+import { createSender } from './webhook/client.ts';
+import { createGuard } from './webhook/guard.ts';
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+
+/** Requests of others are looked for this often; every leased job's row in one query per instance. */
+const LOOK_INTERVAL_MS = 250;
+const RECLAIMS_PER_POLL = 8;
+const RETRY_AFTER_CAP_MS = 300_000;
+
+async function main(): Promise<void> {
+  const config = loadConfig(process.env);
+  const instance = asInstanceId(
+    `${config.instance ?? hostname()}-${process.pid}-${randomBytes(3).toString('hex')}`,
+  );
+  const lifecycle = new Lifecycle();
+  const log = pino(logOptions({ level: config.logLevel, instance }));
+  const gauges: (() => Promise<readonly GaugeReading[]>)[] = [];
+  const metrics = createMetrics({
+    version,
+    gauges: async () => (await Promise.all(gauges.map((read) => read()))).flat(),
+  });
+  const { emit } = createSignals({ log, metrics: metrics.listen });
+
+  const { leaseMs } = config;
+  const database = openDatabase({ url: config.databaseUrl, poolSize: config.poolSize + 4, leaseMs, emit });
+  lifecycle.onStop('database', () => database.close().then(() => true));
+  const deliveryLog = createDeliveryLog({ ...config, sites: config.sites.map(siteOf) }, emit);
+  lifecycle.onStop('delivery log', () => deliveryLog.close().then(() => true));
+  const guard = createGuard(config.dangerousAllowTargets);
+  const budget = new MemoryBudget(config.memoryBudgetBytes);
+  const replayStore = createReplayStore(database);
+  const pool = new Pool(
+    {
+      store: createJobStore(database),
+      log: deliveryLog,
+      sender: createSender(guard),
+      emit,
+      clock: systemClock,
+      random: Math.random,
+      budget,
+      settings: actorSettings(config, instance),
+    },
+    {
+      size: config.poolSize,
+      pollIntervalMs: config.pollIntervalMs,
+      lookIntervalMs: LOOK_INTERVAL_MS,
+      reclaimsPerPoll: RECLAIMS_PER_POLL,
+    },
+    () => ({ version, listen: `${config.listen.host}:${config.listen.port}` }),
+  );
+  gauges.push(
+    () => storeGauges(database),
+    () => Promise.resolve(pool.gauges()),
+  );
+
+  const api = await createApi({
+    store: replayStore,
+    authenticate: singleKeyAccess(config.apiKey),
+    checkUrl: guard.checkUrl,
+    metrics: metrics.text,
+    readiness: async () => ({
+      database: await replayStore.ping().then(() => null, messageOf),
+      sites: deliveryLog.status(),
+    }),
+    onReplayRequested: () => {
+      pool.nudge();
+    },
+    emit,
+    lookbackMs: config.lookbackMs,
+    maxRate: config.maxRate,
+    identity: config.eventIdentity,
+    version,
+  });
+  lifecycle.onStop('api', () => api.close().then(() => true));
+  lifecycle.handleSignals(config.stopTimeoutMs + 5_000, (reason) => {
+    emit('instance.stopping', { instance, reason });
+  });
+  const listen = await api.listen(config.listen);
+  emit('instance.started', { instance, listen });
+
+  const stopping = new AbortController();
+  lifecycle.onStop('pool', async () => {
+    stopping.abort();
+    const { clean } = await pool.stop(config.stopTimeoutMs);
+    emit('instance.stopped', { instance, clean });
+    return clean;
+  });
+  const isReady = await becomeReady({
+    migrate: () => database.migrate(),
+    checkLog: () => deliveryLog.check(),
+    emit,
+    signal: stopping.signal,
+  });
+  if (isReady) pool.start();
+}
+
+function actorSettings(config: Config, instance: InstanceId): ActorSettings {
+  return {
+    instance,
+    leaseMs: config.leaseMs,
+    heartbeatIntervalMs: config.heartbeatIntervalMs,
+    cutIntervalMs: config.cutIntervalMs,
+    settleMs: config.settleMs,
+    maxRepeat: config.maxRepeat,
+    maxRate: config.maxRate,
+    concurrency: config.concurrency,
+    requestTimeoutMs: config.requestTimeoutMs,
+    dedupeMaxEntries: config.dedupeMaxEntries,
+    retry: {
+      maxAttempts: config.maxAttempts,
+      maxAttemptsRejected: Math.min(3, config.maxAttempts),
+      baseMs: config.retryBaseMs,
+      capMs: config.retryCapMs,
+      retryAfterCapMs: RETRY_AFTER_CAP_MS,
+    },
+  };
+}
+
+async function storeGauges(database: Database): Promise<readonly GaugeReading[]> {
+  const { states, oldestOpenSeconds } = await readGauges(database);
+  const jobs = Object.entries(states).map(([state, value]) => ({
+    gauge: 'jobs' as const,
+    labels: { state },
+    value,
+  }));
+  return [...jobs, { gauge: 'oldestOpen', value: oldestOpenSeconds }];
+}
+
+function siteOf({ name, brokers, topics, tls, sasl }: Config['sites'][number]): LogSite {
+  const ca = tls?.ca ?? undefined;
+  const cert = tls?.cert ?? undefined;
+  const key = tls?.key ?? undefined;
+  return {
+    name,
+    brokers,
+    topics,
+    ...(tls && { ssl: { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) } }),
+    // KafkaJS has one type per mechanism; ours is checked to be one of them.
+    ...(sasl && { sasl: sasl as NonNullable<LogSite['sasl']> }),
+  };
+}
+
+try {
+  await main();
+} catch (error) {
+  // Configuration faults and a log that must not be read: said once, plainly, and the process ends.
+  const text =
+    error instanceof RepriseError ? error.detail : error instanceof Error ? error.stack : String(error);
+  process.stderr.write(`reprise cannot start: ${text ?? 'unknown error'}\n`);
+  process.exit(1);
+}

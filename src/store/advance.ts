@@ -1,0 +1,138 @@
+// A locked job takes a fact. Owned here: from proposal to written fact, for every path that moves a job (claim,
+// reclaim, commit, steer). The machine decides whether it is legal; the row lock decides who.
+//
+//   lockJob ──> row + the database's clock          (SELECT ... FOR UPDATE)
+//   foresee ──> facts: the proposed one, then whatever follows by itself (pure; null = the machine refuses)
+//   record  ──> UPDATE job WHERE version = before; INSERT facts; hand the turn on
+//
+// The transitions are the truth and the row their projection, written in the same transaction. The row's
+// version is checked although the row is locked, and PK (job_id, seq) checks again: three arbiters that agree,
+// or an exception. A fact's time never falls behind the fact before it: UTC_TIMESTAMP is the start of the
+// statement, which may then have waited for the lock.
+
+import { sql } from 'kysely';
+import type { Cut } from '../domain/cut.ts';
+import type { Fact, Proposal } from '../domain/fact.ts';
+import type { Counts, JobState } from '../domain/job.ts';
+import type { CutWrite } from '../domain/store.ts';
+import { decide, followUp, statesTagged } from '../machines/replay-job/decide.ts';
+import type { Decided } from '../machines/replay-job/decide.ts';
+import { insertFacts } from './history.ts';
+import { columnsOf, decidedOf } from './job-row.ts';
+import type { ReplayJobRow } from './schema.ts';
+import type { Tx } from './transaction.ts';
+import { handOn, isTurnFree, lockWebhook, mayHaveTurn } from './turn.ts';
+import { bigint, fromDatetime, utcNow, utcNowPlus } from './values.ts';
+
+const LEASED: ReadonlySet<JobState> = new Set(statesTagged('leased'));
+export const isLeased = (state: JobState): boolean => LEASED.has(state);
+
+export interface LockedJob {
+  readonly row: ReplayJobRow;
+  /** Time for the next fact. */
+  readonly atMs: number;
+}
+
+export const lockedOf = (row: ReplayJobRow & { readonly now: string }): LockedJob => ({
+  row,
+  atMs: Math.max(fromDatetime(row.now), fromDatetime(row.updated_at)),
+});
+
+export async function lockJob(tx: Tx, jobId: string): Promise<LockedJob | null> {
+  const row = await tx
+    .selectFrom('replay_jobs')
+    .selectAll()
+    .select(utcNow.as('now'))
+    .where('id', '=', bigint(jobId))
+    .forUpdate()
+    .executeTakeFirst();
+  return row === undefined ? null : lockedOf(row);
+}
+
+/** What will have happened: the facts in order, each with the state it leads to. */
+export interface Foreseen {
+  readonly steps: readonly { readonly fact: Fact; readonly job: Decided }[];
+  readonly last: Decided;
+}
+
+export function foresee(
+  before: Decided | null,
+  first: Proposal,
+  atMs: number,
+  settled: { readonly cut: Cut | null; readonly counts: Counts },
+): Foreseen | null {
+  const steps: { fact: Fact; job: Decided }[] = [];
+  let job = before;
+  let proposal: Proposal | null = first;
+  while (proposal) {
+    const seq: number = (job?.context.lastFact?.seq ?? 0) + 1;
+    const fact: Fact = { ...proposal, seq, atMs, cut: settled.cut, counts: settled.counts };
+    const next = decide(job, fact);
+    if (!next) {
+      if (steps.length === 0) return null;
+      throw new Error(`the machine refuses ${fact.type}, which it says follows by itself`);
+    }
+    steps.push({ fact, job: next });
+    job = next;
+    proposal = followUp(next);
+  }
+  if (!job) throw new Error('nothing was proposed');
+  return { steps, last: job };
+}
+
+export interface Advance {
+  readonly proposal: Proposal;
+  /** Names the transaction in its facts (transaction.ts). */
+  readonly tag: string;
+  readonly write?: CutWrite;
+  /** The lease that a claim or reclaim begins. */
+  readonly lease?: { readonly token: string; readonly leaseMs: number };
+}
+
+/** Writes the facts and the row; null = refused by the machine, nothing written. */
+export async function advance(tx: Tx, locked: LockedJob, move: Advance): Promise<Foreseen | null> {
+  const { row, atMs } = locked;
+  const before = decidedOf(row);
+  const foreseen = foresee(before, move.proposal, atMs, move.write ?? before.context);
+  if (!foreseen) return null;
+  const { state } = foreseen.last;
+  const givesUp = row.turn === 1 && !mayHaveTurn(state);
+  const enters = row.turn === 0 && mayHaveTurn(state) && !mayHaveTurn(row.state);
+  if (givesUp || enters) await lockWebhook(tx, row.webhook_id);
+  const turn = enters ? await isTurnFree(tx, row.webhook_id) : row.turn === 1 && !givesUp;
+  await updateJob(tx, row, foreseen.last, turn, move);
+  await insertFacts(tx, row.id, row.state, foreseen, move.tag);
+  if (givesUp) await handOn(tx, row.webhook_id);
+  return foreseen;
+}
+
+async function updateJob(
+  tx: Tx,
+  row: ReplayJobRow,
+  job: Decided,
+  turn: boolean,
+  { write, lease }: Advance,
+): Promise<void> {
+  const { numUpdatedRows } = await tx
+    .updateTable('replay_jobs')
+    .set({
+      ...columnsOf(job.state, job.context),
+      turn: turn ? 1 : 0,
+      ...(write ? { progress: String(write.progress) } : {}),
+      ...leaseColumns(row.state, job.state, lease),
+    })
+    .where('id', '=', bigint(row.id))
+    .where('version', '=', row.version)
+    .executeTakeFirst();
+  if (numUpdatedRows !== 1n) throw new Error(`job ${row.id} moved under its own lock`);
+}
+
+/** A new owner begins without a heartbeat; nobody's heartbeat outlives its lease. */
+function leaseColumns(from: JobState, to: JobState, lease: Advance['lease']) {
+  if (isLeased(to) && !lease) return {};
+  const silent = { heartbeat: null, heartbeat_at: null };
+  if (isLeased(to) && lease) {
+    return { ...silent, lease_token: lease.token, lease_until: utcNowPlus(lease.leaseMs) };
+  }
+  return isLeased(from) ? { ...silent, lease_token: null, lease_until: sql<null>`NULL` } : {};
+}

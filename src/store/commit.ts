@@ -1,0 +1,52 @@
+// Committing a fact to a job, by its owner (fenced) or by anybody who may ask (steer). Every refusal is a value.
+
+import { randomBytes } from 'node:crypto';
+import type { Proposal } from '../domain/fact.ts';
+import type { CommitResult, CutWrite, LeaseKey } from '../domain/store.ts';
+import { advance, isLeased, lockJob } from './advance.ts';
+import { writeCutRows } from './cut-rows.ts';
+import type { Database } from './database.ts';
+import { factsTagged } from './history.ts';
+import type { ReplayJobRow } from './schema.ts';
+import { inTransaction, keep, undo } from './transaction.ts';
+
+export interface CommitRequest {
+  readonly jobId: string;
+  readonly proposal: Proposal;
+  /** The owner's; without it anybody speaks, and the machine decides whether that is legal. */
+  readonly lease?: LeaseKey;
+  readonly write?: CutWrite;
+  /** Whose job it has to be; a foreign one is an absent one. */
+  readonly tenant?: string;
+}
+
+export async function commitFact(db: Database, request: CommitRequest): Promise<CommitResult> {
+  const startedMs = performance.now();
+  const { jobId, proposal, lease, write, tenant } = request;
+  const tag = randomBytes(16).toString('base64url');
+  const result = await inTransaction<CommitResult>(db, async (tx, doubt) => {
+    const locked = await lockJob(tx, jobId);
+    if (!locked || (tenant !== undefined && locked.row.tenant !== tenant)) {
+      return undo({ ok: false, why: 'unknown_job', state: null });
+    }
+    const { row } = locked;
+    if (doubt) {
+      const done = await factsTagged(tx, row.id, tag);
+      const last = done.at(-1);
+      if (last) return undo({ ok: true, facts: done.map(({ fact }) => fact), state: last.state });
+    }
+    if (lease && !holds(row, lease)) return undo({ ok: false, why: 'fenced', state: row.state });
+    const move = write ? { proposal, tag, write } : { proposal, tag };
+    const foreseen = await advance(tx, locked, move);
+    if (!foreseen) return undo({ ok: false, why: 'illegal', state: row.state });
+    if (write) await writeCutRows(tx, row.id, write);
+    const facts = foreseen.steps.map(({ fact }) => fact);
+    return keep({ ok: true, facts, state: foreseen.last.state });
+  });
+  db.emit('store.commit', { fact: proposal.type, durationMs: performance.now() - startedMs });
+  return result;
+}
+
+function holds(row: ReplayJobRow, lease: LeaseKey): boolean {
+  return isLeased(row.state) && row.fence === lease.fence && row.lease_token === lease.token;
+}

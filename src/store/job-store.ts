@@ -1,0 +1,31 @@
+// The owner's side of the store, as domain/store.ts draws it. Only wiring: each verb has its own file.
+
+import type { InstanceId, WebhookId } from '../domain/ids.ts';
+import type { JobStore } from '../domain/store.ts';
+import { claimOne, reclaimSome } from './claim.ts';
+import { commitFact } from './commit.ts';
+import type { Database } from './database.ts';
+import { readFacts } from './history.ts';
+import { removeInstance, upsertInstance } from './instances.ts';
+import { beat, writeCut } from './lease.ts';
+import { lookAtLeased, readClock } from './look.ts';
+import { withRetries } from './retries.ts';
+import { readTarget } from './webhooks.ts';
+
+export function createJobStore(db: Database): JobStore {
+  const { sessions, emit } = db;
+  return {
+    claim: (request) => claimOne(db, request),
+    reclaim: (request, limit) => reclaimSome(db, request, limit),
+    commit: (jobId, proposal, lease, write) =>
+      commitFact(db, write ? { jobId, proposal, lease, write } : { jobId, proposal, lease }),
+    saveCut: (lease, write) => writeCut(db, lease, write),
+    heartbeat: (lease, leaseMs, progress, detail) => beat(db, lease, leaseMs, progress, detail),
+    look: (instance) => withRetries(emit, () => lookAtLeased(sessions, instance)),
+    factsAfter: (jobId, after) => withRetries(emit, () => readFacts(sessions, jobId, after)),
+    target: (webhookId: WebhookId) => withRetries(emit, () => readTarget(sessions, webhookId)),
+    instanceAlive: (id, detail) => withRetries(emit, () => upsertInstance(sessions, id, detail)),
+    instanceGone: (id: InstanceId) => withRetries(emit, () => removeInstance(sessions, id)),
+    nowMs: () => withRetries(emit, () => readClock(sessions)),
+  };
+}

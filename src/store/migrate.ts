@@ -1,0 +1,21 @@
+// Brings the schema up to date. The list is code, not a folder: what is in it is what runs. Kysely's migrator
+// holds GET_LOCK meanwhile, so concurrent migrators wait for the first and then find nothing to do.
+
+import type { Kysely } from 'kysely';
+import { Migrator } from 'kysely/migration';
+import type { Migration } from 'kysely/migration';
+import * as first from './migrations/0001-first.ts';
+import type { Tables } from './schema.ts';
+
+const MIGRATIONS: Readonly<Record<string, Migration>> = {
+  '0001-first': first,
+};
+
+export async function migrateToLatest(db: Kysely<Tables>): Promise<void> {
+  const migrator = new Migrator({
+    db,
+    provider: { getMigrations: () => Promise.resolve({ ...MIGRATIONS }) },
+  });
+  const { error } = await migrator.migrateToLatest();
+  if (error !== undefined) throw error instanceof Error ? error : new Error(JSON.stringify(error));
+}

@@ -1,0 +1,33 @@
+// The API's side of the store, as domain/store.ts draws it. Only wiring: each verb has its own function.
+
+import type { ReplayStore } from '../domain/store.ts';
+import { commitFact } from './commit.ts';
+import type { Database } from './database.ts';
+import { readGauges } from './gauges.ts';
+import type { StoreGauges } from './gauges.ts';
+import { readClock } from './look.ts';
+import { insertReplay, readReplay, readReplays, readReplayTransitions } from './replays.ts';
+import { withRetries } from './retries.ts';
+import { changeWebhook, createWebhook, readWebhook, readWebhooks, removeWebhook } from './webhooks.ts';
+
+export function createReplayStore(db: Database): ReplayStore & { gauges(): Promise<StoreGauges> } {
+  const { sessions, emit } = db;
+  const reading = <Value>(read: () => Promise<Value>): Promise<Value> => withRetries(emit, read);
+  return {
+    createWebhook: (tenant, draft) => createWebhook(db, tenant, draft),
+    webhook: (tenant, id) => reading(() => readWebhook(sessions, tenant, id)),
+    webhooks: (tenant, page) => reading(() => readWebhooks(sessions, tenant, page)),
+    patchWebhook: (tenant, id, patch) => changeWebhook(db, tenant, id, patch),
+    deleteWebhook: (tenant, id) => removeWebhook(db, tenant, id),
+    requestReplay: (tenant, webhookId, spec, by) => insertReplay(db, tenant, webhookId, spec, by),
+    replay: (tenant, id) => reading(() => readReplay(sessions, tenant, id)),
+    replays: (tenant, page) => reading(() => readReplays(sessions, tenant, page)),
+    transitions: (tenant, id, page) => reading(() => readReplayTransitions(sessions, tenant, id, page)),
+    steer: (tenant, jobId, proposal) => commitFact(db, { jobId, proposal, tenant }),
+    ping: async () => {
+      await reading(() => readClock(sessions));
+    },
+    nowMs: () => reading(() => readClock(sessions)),
+    gauges: () => readGauges(db),
+  };
+}

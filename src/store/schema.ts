@@ -1,0 +1,129 @@
+// The tables as the queries see them. BIGINT columns are strings, times are text, JSON is unknown until read
+// (values.ts). What the columns mean is said where they are created (migrations/0001-first.ts).
+
+import type { Generated, Selectable } from 'kysely';
+import type { JobState } from '../domain/job.ts';
+
+export interface WebhookRow {
+  id: string;
+  tenant: string;
+  url: string;
+  record_key: Buffer | null;
+  description: string;
+  secrets: unknown;
+  secrets_key_id: string | null;
+  max_rate: number | null;
+  concurrency: number | null;
+  profile: unknown;
+  version: number;
+  created_at: string;
+  updated_at: string;
+  deleted_at: string | null;
+}
+
+export interface ReplayJobTable {
+  id: string;
+  tenant: string;
+  webhook_id: string;
+  state: JobState;
+  version: number;
+  last_fact: string;
+  spec: unknown;
+  limits: unknown;
+  fence: number;
+  owner: string | null;
+  wanted: string | null;
+  site: string | null;
+  partition_no: number | null;
+  pins: unknown;
+  waiting_until: string | null;
+  outcome: string | null;
+  pause_reason: string | null;
+  fail_reason: string | null;
+  reclaims: number;
+  idle_reclaims: number;
+  progress_at_claim: string;
+  max_repeat: number;
+  duplicate_bound: string;
+  cut: unknown;
+  counts: unknown;
+  parent_job_id: string | null;
+  group_id: string | null;
+  created_at: string;
+  updated_at: string;
+  // Coordination and liveness, not part of the fold:
+  turn: number;
+  active_webhook: Generated<string | null>;
+  lease_token: string | null;
+  lease_until: string | null;
+  progress: string;
+  heartbeat: unknown;
+  heartbeat_at: string | null;
+}
+
+/** A job's row as it is read. */
+export type ReplayJobRow = Selectable<ReplayJobTable>;
+
+export interface JobTransitionRow {
+  job_id: string;
+  seq: number;
+  type: string;
+  from_state: JobState | null;
+  to_state: JobState;
+  fence: number;
+  owner: string | null;
+  by_whom: string | null;
+  why: string | null;
+  body: unknown;
+  tx_tag: string;
+  at: string;
+}
+
+export interface JobGapRow {
+  job_id: string;
+  source: string;
+  from_offset: string;
+  to_offset: string;
+  reason: string;
+}
+
+export interface DeadLetterRow {
+  job_id: string;
+  source: string;
+  partition_no: number;
+  offset_no: string;
+  event_id: string;
+  event_at_ms: string;
+  reason: string;
+  last_status: number | null;
+  attempts: number;
+  state: Generated<string>;
+  by_job: Generated<string | null>;
+}
+
+export interface MinuteRow {
+  job_id: string;
+  minute: number;
+  delivered: string;
+  delivered_digest: Buffer;
+  dead_lettered: string;
+  dead_lettered_digest: Buffer;
+}
+
+export interface InstanceRow {
+  id: string;
+  version: string;
+  detail: unknown;
+  started_at: string;
+  heartbeat_at: string;
+}
+
+export interface Tables {
+  webhooks: WebhookRow;
+  replay_jobs: ReplayJobTable;
+  job_transitions: JobTransitionRow;
+  job_gaps: JobGapRow;
+  dead_letters: DeadLetterRow;
+  minute_ledger: MinuteRow;
+  instances: InstanceRow;
+}

@@ -1,0 +1,227 @@
+// Webhooks: create, read, change, delete. Every query carries the tenant (but `readTarget`, which the owner of
+// one of its jobs asks). A deletion is soft: jobs' histories go on naming the webhook.
+//
+// Record keys are exact bytes, unique over all tenants: a key is the right to read its events. A deleted
+// webhook keeps its key reserved for its tenant; only a new webhook of the same tenant takes it over.
+
+import type { Kysely } from 'kysely';
+import { newId, asTenantId, asWebhookId } from '../domain/ids.ts';
+import type { TenantId, WebhookId } from '../domain/ids.ts';
+import type { DeliveryTarget } from '../domain/sender.ts';
+import type { Page, PageRequest, WebhookDraft, WebhookPatch, WebhookView } from '../domain/store.ts';
+import { statesTagged } from '../machines/replay-job/decide.ts';
+import type { Database } from './database.ts';
+import { isDuplicateKey } from './failures.ts';
+import { readClock } from './look.ts';
+import type { Tables, WebhookRow } from './schema.ts';
+import { inTransaction, keep, undo } from './transaction.ts';
+import type { Tx } from './transaction.ts';
+import { lockWebhook } from './turn.ts';
+import { bigint, cursorOf, fromDatetime, fromJson, toJson, utcNow } from './values.ts';
+
+/** An id, or a default key, that is already there: one in 2^22 per millisecond, or somebody's own key. */
+const FRESH_IDS = 3;
+
+export async function createWebhook(
+  db: Database,
+  tenant: TenantId,
+  draft: WebhookDraft,
+): Promise<WebhookView | 'key_taken'> {
+  for (let tries = 1; ; tries++) {
+    try {
+      const created = await tryToCreate(db, tenant, draft);
+      if (created !== 'key_taken' || draft.key !== null || tries === FRESH_IDS) return created;
+    } catch (error) {
+      // Lost a race for the key or the id: the next run sees who was first.
+      if (!isDuplicateKey(error) || tries === FRESH_IDS) throw error;
+    }
+  }
+}
+
+async function tryToCreate(db: Database, tenant: TenantId, draft: WebhookDraft) {
+  let id: string | null = null;
+  return inTransaction<WebhookView | 'key_taken'>(db, async (tx, doubt) => {
+    if (doubt && id !== null) {
+      const mine = await selectWebhook(tx, tenant, id);
+      if (mine) return undo(viewOf(mine));
+    }
+    id = newId(await readClock(tx));
+    const key = Buffer.from(draft.key ?? id, 'utf8');
+    const holder = await lockKey(tx, key);
+    if (holder) {
+      if (holder.tenant !== tenant || holder.deleted_at === null) return undo('key_taken');
+      await giveKeyUp(tx, holder.id);
+    }
+    await insertWebhook(tx, tenant, id, key, draft);
+    const row = await selectWebhook(tx, tenant, id);
+    if (!row) throw new Error(`webhook ${id} vanished in its own transaction`);
+    return keep(viewOf(row));
+  });
+}
+
+async function lockKey(tx: Tx, key: Buffer) {
+  return tx
+    .selectFrom('webhooks')
+    .select(['id', 'tenant', 'deleted_at'])
+    .where('record_key', '=', key)
+    .forUpdate()
+    .executeTakeFirst();
+}
+
+async function giveKeyUp(tx: Tx, id: string): Promise<void> {
+  await tx.updateTable('webhooks').set({ record_key: null }).where('id', '=', bigint(id)).execute();
+}
+
+async function insertWebhook(
+  tx: Tx,
+  tenant: TenantId,
+  id: string,
+  key: Buffer,
+  draft: WebhookDraft,
+): Promise<void> {
+  await tx
+    .insertInto('webhooks')
+    .values({
+      id: bigint(id),
+      tenant,
+      url: draft.url,
+      record_key: key,
+      description: draft.description,
+      secrets: toJson([draft.secret]),
+      secrets_key_id: null,
+      max_rate: draft.maxRate,
+      concurrency: draft.concurrency,
+      profile: null,
+      version: 1,
+      created_at: utcNow,
+      updated_at: utcNow,
+      deleted_at: null,
+    })
+    .execute();
+}
+
+async function selectWebhook(db: Kysely<Tables>, tenant: TenantId, id: string): Promise<WebhookRow | null> {
+  const row = await db
+    .selectFrom('webhooks')
+    .selectAll()
+    .where('id', '=', bigint(id))
+    .where('tenant', '=', tenant)
+    .where('deleted_at', 'is', null)
+    .executeTakeFirst();
+  return row ?? null;
+}
+
+export async function readWebhook(db: Kysely<Tables>, tenant: TenantId, id: WebhookId) {
+  const row = await selectWebhook(db, tenant, id);
+  return row && viewOf(row);
+}
+
+/** Newest first. */
+export async function readWebhooks(
+  db: Kysely<Tables>,
+  tenant: TenantId,
+  { limit, cursor }: PageRequest,
+): Promise<Page<WebhookView>> {
+  let query = db
+    .selectFrom('webhooks')
+    .selectAll()
+    .where('tenant', '=', tenant)
+    .where('deleted_at', 'is', null);
+  if (cursor !== null) query = query.where('id', '<', bigint(cursorOf(cursor)));
+  const rows = await query
+    .orderBy('id', 'desc')
+    .limit(limit + 1)
+    .execute();
+  const items = rows.slice(0, limit).map(viewOf);
+  return { items, nextCursor: rows.length > limit ? (items.at(-1)?.id ?? null) : null };
+}
+
+/** A new secret replaces the old ones: whoever changes it because it leaked wants it dead. */
+export function changeWebhook(db: Database, tenant: TenantId, id: WebhookId, patch: WebhookPatch) {
+  return inTransaction<WebhookView | null>(db, async (tx) => {
+    const row = await lockWebhook(tx, id);
+    if (row?.tenant !== tenant || row.deleted_at !== null) return undo(null);
+    const changes = {
+      ...(patch.url === undefined ? {} : { url: patch.url }),
+      ...(patch.description === undefined ? {} : { description: patch.description }),
+      ...(patch.maxRate === undefined ? {} : { max_rate: patch.maxRate }),
+      ...(patch.concurrency === undefined ? {} : { concurrency: patch.concurrency }),
+      ...(patch.secret === undefined ? {} : { secrets: toJson([patch.secret]) }),
+    };
+    if (Object.keys(changes).length === 0) return undo(viewOf(row));
+    await tx
+      .updateTable('webhooks')
+      .set({ ...changes, version: row.version + 1, updated_at: utcNow })
+      .where('id', '=', bigint(id))
+      .execute();
+    const changed = await selectWebhook(tx, tenant, id);
+    if (!changed) throw new Error(`webhook ${id} vanished under its own lock`);
+    return keep(viewOf(changed));
+  });
+}
+
+/** Under the webhook's lock, as inserts of jobs are: none can slip in between the look and the deletion. */
+export function removeWebhook(db: Database, tenant: TenantId, id: WebhookId) {
+  return inTransaction<'deleted' | 'absent' | 'has_live_jobs'>(db, async (tx, doubt) => {
+    const row = await lockWebhook(tx, id);
+    if (row?.tenant !== tenant) return undo('absent');
+    if (row.deleted_at !== null) return undo(doubt ? 'deleted' : 'absent');
+    if (await hasLiveJobs(tx, id)) return undo('has_live_jobs');
+    await tx
+      .updateTable('webhooks')
+      .set({ deleted_at: utcNow, updated_at: utcNow })
+      .where('id', '=', bigint(id))
+      .execute();
+    return keep('deleted');
+  });
+}
+
+async function hasLiveJobs(tx: Tx, id: WebhookId): Promise<boolean> {
+  const job = await tx
+    .selectFrom('replay_jobs')
+    .select('id')
+    .where('webhook_id', '=', bigint(id))
+    .where('state', 'in', statesTagged('live'))
+    .limit(1)
+    .executeTakeFirst();
+  return job !== undefined;
+}
+
+export async function readTarget(db: Kysely<Tables>, id: WebhookId): Promise<DeliveryTarget | null> {
+  const row = await db
+    .selectFrom('webhooks')
+    .select(['id', 'version', 'url', 'secrets', 'max_rate', 'concurrency'])
+    .where('id', '=', bigint(id))
+    .where('deleted_at', 'is', null)
+    .executeTakeFirst();
+  if (!row) return null;
+  return {
+    webhookId: row.id,
+    version: row.version,
+    url: row.url,
+    secrets: fromJson<readonly string[]>(row.secrets),
+    maxRate: row.max_rate,
+    concurrency: row.concurrency,
+  };
+}
+
+function viewOf(row: WebhookRow): WebhookView {
+  return {
+    id: asWebhookId(row.id),
+    tenant: asTenantId(row.tenant),
+    url: row.url,
+    key: keyText(row.record_key),
+    description: row.description,
+    maxRate: row.max_rate,
+    concurrency: row.concurrency,
+    version: row.version,
+    createdAtMs: fromDatetime(row.created_at),
+    updatedAtMs: fromDatetime(row.updated_at),
+  };
+}
+
+/** Only a deleted webhook can be without its key, and those are not shown. */
+export function keyText(key: Buffer | null): string {
+  if (key === null) throw new Error('a webhook without its key is in use');
+  return key.toString('utf8');
+}

@@ -1,0 +1,106 @@
+// Every metric that Reprise exports, as data: the documentation is made from it and dashboards are held against
+// it. Owned here: names, meanings, labels, units. Refused: any library.
+// Invariant: labels come from small fixed sets (facts, outcomes, topics of the configuration); never a job or
+// a webhook, which would grow without end.
+
+export interface Metric {
+  /** Without the prefix `reprise_`. */
+  readonly name: string;
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  readonly help: string;
+  readonly labels: readonly string[];
+  /** Prometheus base unit; empty for plain counts. */
+  readonly unit: '' | 'seconds' | 'bytes';
+  /** Upper bounds of a histogram's buckets in `unit`. */
+  readonly buckets?: readonly number[];
+}
+
+export const METRIC_PREFIX = 'reprise_';
+
+/** 1 ms to 30 s: from a local receiver to a request's total deadline. */
+const LATENCY = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30];
+/** 0.5 s to a day: whole replays. */
+const REPLAY = [0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14_400, 86_400];
+
+type Unit = Metric['unit'];
+const counter = (name: string, help: string, labels: readonly string[] = []) =>
+  ({ name, type: 'counter', help, labels, unit: unitOf(name) }) as const;
+const gauge = (name: string, help: string, labels: readonly string[] = []) =>
+  ({ name, type: 'gauge', help, labels, unit: unitOf(name) }) as const;
+const histogram = (name: string, help: string, buckets: readonly number[] = LATENCY) =>
+  ({ name, type: 'histogram', help, labels: [], unit: 'seconds', buckets }) as const;
+
+function unitOf(name: string): Unit {
+  if (/_seconds(_total)?$/.test(name)) return 'seconds';
+  return /_bytes(_total)?$/.test(name) ? 'bytes' : '';
+}
+
+/** Set by signals as they come. */
+export const SIGNAL_METRICS = {
+  requested: counter('replays_requested_total', 'Replays that this instance accepted over REST.'),
+  claims: counter('job_claims_total', 'Replays claimed by this instance.'),
+  reclaims: counter('job_reclaims_total', 'Replays taken over after another owner’s lease ended.'),
+  transitions: counter('job_transitions_total', 'Facts this instance committed.', ['fact']),
+  refusals: counter('job_refusals_total', 'Facts that were refused.', ['fact', 'why']),
+  fenced: counter('job_fenced_total', 'Times this instance found a lease lost.'),
+  ended: counter('jobs_ended_total', 'Replays that ended here.', ['state', 'outcome']),
+  jobSeconds: histogram('job_duration_seconds', 'From the request of a replay to its end.', REPLAY),
+  crashes: counter('job_crashes_total', 'Replays given back after an unexpected error.'),
+  doubts: counter('lease_doubtful_total', 'Times delivery was held because a lease was near its end.'),
+  cutSeconds: histogram('cut_save_seconds', 'Time to make one cut durable.'),
+  polled: histogram('pool_poll_seconds', 'Time of one look for work.'),
+  commitSeconds: histogram('store_commit_seconds', 'Time to commit one fact.'),
+  storeRetries: counter('store_retries_total', 'Transactions that were tried again.', ['errno']),
+  databaseUp: gauge('database_up', '1 while the database answers.'),
+  databaseLost: counter('database_lost_total', 'Times the database stopped answering.'),
+  logUp: gauge('log_up', '1 while the delivery log of a site can be used.', ['site']),
+  readRecords: counter('read_records_total', 'Records walked over, anybody’s.', ['source']),
+  readMatched: counter('read_matched_total', 'Records of the wanted webhook inside the range.', ['source']),
+  readBytes: counter('read_bytes_total', 'Bytes fetched from brokers.', ['source']),
+  readDisorder: gauge('read_disorder_seconds', 'Largest step back in time seen in a source.', ['source']),
+  readRetries: counter('read_retries_total', 'Reads that failed and were tried again.', ['source']),
+  gaps: counter('read_gaps_total', 'Pieces of the log that could not be read.', ['source', 'reason']),
+  gapOffsets: counter('read_gap_offsets_total', 'Offsets inside such pieces.', ['source']),
+  duplicates: counter('dedupe_duplicates_total', 'Copies that were not delivered again.'),
+  tombstones: counter('dedupe_tombstones_total', 'Records without a value.'),
+  filtered: counter('dedupe_filtered_total', 'Events that a request’s filters left out.'),
+  evicted: counter('dedupe_evicted_total', 'Identities that a full memory forgot.'),
+  attempts: counter('delivery_attempts_total', 'Delivery attempts that ended.', ['outcome']),
+  attemptSeconds: histogram('delivery_attempt_seconds', 'Time of one delivery attempt.'),
+  inFlight: gauge('delivery_in_flight', 'Requests at receivers now.'),
+  deadLetters: counter('delivery_dead_letters_total', 'Events given up on.', ['reason']),
+  limited: counter('delivery_limited_total', 'Times delivery waited for a limit.', ['by']),
+  limitedSeconds: counter('delivery_limited_seconds_total', 'Time delivery waited for a limit.', ['by']),
+  httpFailures: counter('http_failures_total', 'Requests that failed unexpectedly.', ['route']),
+} as const satisfies Record<string, Metric>;
+
+/** Asked for at each scrape, from whoever knows (see GaugeReading). */
+export const ASKED_METRICS = {
+  jobs: gauge('jobs', 'Replays in the database.', ['state']),
+  oldestOpen: gauge(
+    'oldest_open_job_age_seconds',
+    'Age of the oldest replay that nobody has claimed; 0 = none.',
+  ),
+  running: gauge('running_jobs', 'Replays that this instance runs.'),
+  heartbeatAge: gauge('heartbeat_age_seconds', 'Age of the oldest heartbeat among this instance’s replays.'),
+  cutAge: gauge('cut_age_seconds', 'Age of the oldest durable cut among this instance’s replays that move.'),
+  owed: gauge('owed_events', 'Events read and not yet settled, of this instance’s replays.'),
+  memory: gauge('memory_budget_used_bytes', 'Event bytes held of REPRISE_MEMORY_BUDGET_BYTES.'),
+  connections: gauge('database_connections', 'Connections to the database.', ['state']),
+  headroom: gauge(
+    'retention_headroom_seconds',
+    'Least time until retention reaches what a replay here still needs.',
+  ),
+} as const satisfies Record<string, Metric>;
+
+/** Set by this module itself. */
+export const OWN_METRICS = {
+  build: gauge('build_info', 'Always 1; the labels tell what runs.', ['version', 'node']),
+  asked: gauge('gauges_up', '1 if the gauges that need the database could be read at this scrape.'),
+} as const satisfies Record<string, Metric>;
+
+export const METRICS: readonly Metric[] = [
+  ...Object.values(OWN_METRICS),
+  ...Object.values(ASKED_METRICS),
+  ...Object.values(SIGNAL_METRICS),
+];

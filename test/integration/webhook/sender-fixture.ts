@@ -1,0 +1,20 @@
+// What the sender's tests share: a sender that may reach this machine, and requests with sensible defaults.
+
+import type { ReceiverConnection, SendRequest } from '../../../src/domain/sender.ts';
+import { createSender } from '../../../src/webhook/client.ts';
+import { createGuard } from '../../../src/webhook/guard.ts';
+
+/** A connection to a local receiver. */
+export function connectLocal(url: string, connections = 1, connectTimeoutMs = 2_000): ReceiverConnection {
+  return createSender(createGuard(['127.0.0.0/8'], { connectTimeoutMs })).connect(url, connections);
+}
+
+export function request(overrides: Partial<SendRequest> = {}): SendRequest {
+  return {
+    body: Buffer.from('{"hello":1}'),
+    headers: { 'content-type': 'application/json', 'webhook-id': 'evt-1' },
+    deadlineMs: 2_000,
+    signal: new AbortController().signal,
+    ...overrides,
+  };
+}

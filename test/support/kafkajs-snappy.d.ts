@@ -1,0 +1,5 @@
+// The package brings no types.
+declare module 'kafkajs-snappy' {
+  const codec: () => unknown;
+  export default codec;
+}

@@ -1,0 +1,190 @@
+import { describe, expect, it } from 'vitest';
+import { CONFIG_TABLE, loadConfig, type Env } from '../../../src/config.ts';
+import { RepriseError } from '../../../src/domain/errors.ts';
+
+const LEAST: Env = {
+  REPRISE_DATABASE_URL: 'mysql://reprise:hunter2@db.example:3306/reprise',
+  REPRISE_SITES: 'dc1=kafka1:9092,kafka2:9092/delivery_log+dc2.delivery_log',
+  REPRISE_API_KEY: 'c4n4ry-key',
+};
+
+function faultsOf(env: Env, files: Readonly<Record<string, string>> = {}): Record<string, string> {
+  try {
+    loadConfig(env, readFrom(files));
+  } catch (error) {
+    expect(error).toBeInstanceOf(RepriseError);
+    const { code, faults } = error as RepriseError;
+    expect(code).toBe('config_invalid');
+    return Object.fromEntries(faults.map(({ pointer, detail }) => [pointer, detail]));
+  }
+  throw new Error('the settings were accepted');
+}
+
+function readFrom(files: Readonly<Record<string, string>>): (path: string) => string {
+  return (path) => {
+    const text = files[path];
+    if (text === undefined) throw Object.assign(new Error('no such file'), { code: 'ENOENT' });
+    return text;
+  };
+}
+
+describe('with only what is required', () => {
+  const config = loadConfig(LEAST);
+
+  it('takes the documented defaults', () => {
+    expect(config).toMatchObject({
+      listen: { host: '127.0.0.1', port: 8080 },
+      poolSize: 16,
+      leaseMs: 30_000,
+      heartbeatIntervalMs: 5000,
+      pollIntervalMs: 1000,
+      lookbackMs: 5 * 24 * 3_600_000,
+      settleMs: 150_000,
+      disorderSlackMs: 900_000,
+      maxRate: 2500,
+      maxRepeat: 1000,
+      eventIdentity: 'value',
+      dangerousAllowTargets: [],
+      partitions: null,
+    });
+  });
+
+  it('reads the sites, and is frozen', () => {
+    expect(config.sites).toEqual([
+      {
+        name: 'dc1',
+        brokers: ['kafka1:9092', 'kafka2:9092'],
+        topics: ['delivery_log', 'dc2.delivery_log'],
+        tls: null,
+        sasl: null,
+      },
+    ]);
+    expect(Object.isFrozen(config)).toBe(true);
+  });
+
+  it('takes an empty setting for none', () => {
+    expect(loadConfig({ ...LEAST, REPRISE_PARTITIONS: '', REPRISE_POOL_SIZE: '' }).poolSize).toBe(16);
+  });
+
+  it('leaves the names of others and of the tests alone', () => {
+    expect(() => loadConfig({ ...LEAST, PATH: '/bin', REPRISE_TEST_DATABASE_URL: 'x' })).not.toThrow();
+  });
+});
+
+describe('mistakes', () => {
+  it('are all told at once, each with what is allowed', () => {
+    const faults = faultsOf({
+      REPRISE_SITES: 'dc1=kafka/delivery_log',
+      REPRISE_LISTEN: '8080',
+      REPRISE_POOL_SIZE: 'many',
+      REPRISE_MAX_RATE: '0',
+      REPRISE_EVENT_IDENTITY: 'key',
+      REPRISE_DANGEROUS_ALLOW_TARGETS: '127.0.0.0/8,10.0.0.0/33',
+      REPRISE_HEARTBEAT_INTERVAL_MS: '10000',
+      REPRISE_POOL_SISE: '4',
+      REPRISE_XYZZY: '1',
+    });
+    expect(faults).toEqual({
+      REPRISE_DATABASE_URL: expect.stringContaining('is missing; allowed: mysql://') as string,
+      REPRISE_API_KEY: expect.stringContaining('is missing') as string,
+      REPRISE_SITES: expect.stringContaining('broker "kafka" is not host:port; allowed: name=') as string,
+      REPRISE_LISTEN: expect.stringContaining('host:port') as string,
+      REPRISE_POOL_SIZE: '"many" is not an integer; allowed: an integer from 1 to 1024',
+      REPRISE_MAX_RATE: '"0" is too small; allowed: an integer from 1 to 1000000 (events/s)',
+      REPRISE_EVENT_IDENTITY: '"key" is not one of the known words; allowed: one of value, value+time',
+      REPRISE_DANGEROUS_ALLOW_TARGETS: expect.stringContaining('(number 2)') as string,
+      REPRISE_HEARTBEAT_INTERVAL_MS: '10000 is too large; allowed: below a third of REPRISE_LEASE_MS (30000)',
+      REPRISE_POOL_SISE: 'is not a setting; did you mean REPRISE_POOL_SIZE?',
+      REPRISE_XYZZY: expect.stringContaining('is not a setting') as string,
+    });
+  });
+
+  it('never show a secret', () => {
+    const told = JSON.stringify(
+      faultsOf({ ...LEAST, REPRISE_API_KEY: 'c4n4ry key', REPRISE_DATABASE_URL: 'http://u:c4n4ry@h/db' }),
+    );
+    expect(told).toContain('REPRISE_API_KEY');
+    expect(told).not.toContain('c4n4ry');
+  });
+
+  it.each([
+    ['postgres://u@h/db', 'mysql://'],
+    ['mysql://h/db', 'no user'],
+    ['mysql://u:p@h', 'one database'],
+    ['mysql://u:p@h/db?multipleStatements=true', 'parameters'],
+    ['mysql://u:50%off@h/db', 'percent'],
+    ['not a url', 'not a URL'],
+  ])('of the database URL %s are named', (url, why) => {
+    expect(faultsOf({ ...LEAST, REPRISE_DATABASE_URL: url })['REPRISE_DATABASE_URL']).toContain(why);
+  });
+
+  it.each([
+    ['dc1=k:9092/a;dc1=l:9092/b', 'twice'],
+    ['dc1=k:9092/a+a', 'names a topic twice'],
+    ['dc1=k:9092/', 'topic ""'],
+    ['DC_1=k:9092/a', 'lower-case'],
+    ['dc1', 'site 1: is not name=brokers/topics'],
+    ['dc1=k:9092/a;', 'site 2'],
+  ])('of the sites %s are named', (sites, why) => {
+    expect(faultsOf({ ...LEAST, REPRISE_SITES: sites })['REPRISE_SITES']).toContain(why);
+  });
+
+  it('of a relation are told only when both sides can be read', () => {
+    expect(faultsOf({ ...LEAST, REPRISE_LEASE_MS: 'x', REPRISE_POLL_INTERVAL_MS: '60000' })).toEqual({
+      REPRISE_LEASE_MS: expect.any(String) as string,
+    });
+    expect(faultsOf({ ...LEAST, REPRISE_RETRY_BASE_MS: '2', REPRISE_RETRY_CAP_MS: '1' })).toEqual({
+      REPRISE_RETRY_BASE_MS: '2 is too large; allowed: at most REPRISE_RETRY_CAP_MS (1)',
+    });
+  });
+});
+
+describe('the settings of a site', () => {
+  const sites = { ...LEAST, REPRISE_SITES: 'dc-1=k:9092/a;dc2=l:9092/a' };
+
+  it('become its TLS and SASL options, with the files read', () => {
+    const config = loadConfig(
+      {
+        ...sites,
+        REPRISE_SITE_DC_1_TLS_CA_FILE: '/ca',
+        REPRISE_SITE_DC_1_SASL_MECHANISM: 'scram-sha-512',
+        REPRISE_SITE_DC_1_SASL_USERNAME: 'reprise',
+        REPRISE_SITE_DC_1_SASL_PASSWORD_FILE: '/password',
+        REPRISE_SITE_DC2_TLS_CA_FILE: 'system',
+      },
+      readFrom({ '/ca': 'PEM', '/password': 'p w\n' }),
+    );
+    expect(config.sites[0]).toMatchObject({
+      tls: { ca: 'PEM', cert: null, key: null },
+      sasl: { mechanism: 'scram-sha-512', username: 'reprise', password: 'p w' },
+    });
+    expect(config.sites[1]).toMatchObject({ tls: { ca: null }, sasl: null });
+  });
+
+  it('are refused when unknown, incomplete, unreadable or of no site', () => {
+    const faults = faultsOf({
+      ...sites,
+      REPRISE_SITE_DC_1_TLS_CERT_FILE: '/missing',
+      REPRISE_SITE_DC_1_SASL_MECHANISM: 'gssapi',
+      REPRISE_SITE_DC2_TLS_CA: '/ca',
+      REPRISE_SITE_DC3_TLS_CA_FILE: '/ca',
+    });
+    expect(faults).toEqual({
+      REPRISE_SITE_DC_1_TLS_CERT_FILE: expect.stringContaining('ENOENT') as string,
+      REPRISE_SITE_DC_1_TLS_KEY_FILE: expect.stringContaining('missing') as string,
+      REPRISE_SITE_DC_1_SASL_MECHANISM: expect.stringContaining('scram-sha-256') as string,
+      REPRISE_SITE_DC_1_SASL_USERNAME: expect.stringContaining('missing') as string,
+      REPRISE_SITE_DC_1_SASL_PASSWORD_FILE: expect.stringContaining('missing') as string,
+      REPRISE_SITE_DC2_TLS_CA: expect.stringContaining('allowed after REPRISE_SITE_DC2_') as string,
+      REPRISE_SITE_DC3_TLS_CA_FILE: expect.stringContaining('sites: dc-1, dc2') as string,
+    });
+  });
+});
+
+it('has a default inside its own limits for every setting', () => {
+  for (const { name, need, fallback, kind } of Object.values(CONFIG_TABLE)) {
+    if (need === 'default' && typeof fallback !== 'object') {
+      expect(kind.parse(String(fallback)), name).toEqual({ value: fallback });
+    }
+  }
+});
