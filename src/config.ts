@@ -20,8 +20,8 @@ export type Env = Readonly<Record<string, string | undefined>>;
 
 type Faults = Map<string, string>;
 const PREFIX = 'REPRISE_';
-/** Read by the test suites, never by the product. */
-const TEST_PREFIX = 'REPRISE_TEST_';
+/** Names of the test suites and the scripts that may be around the product; it reads none of them. */
+const NEIGHBOURS = /^REPRISE_(TEST_.*|TETHER|KAFKA_VERSION)$/;
 
 /**
  * Reads the settings out of `env` (pass `process.env`).
@@ -64,7 +64,7 @@ function readTable(env: Env, faults: Faults): Values {
 function reportUnknown(env: Env, faults: Faults): void {
   const names = Object.values(CONFIG_TABLE).map((row) => row.name);
   for (const name of Object.keys(env)) {
-    if (!name.startsWith(PREFIX) || name.startsWith(TEST_PREFIX) || isSiteSetting(name)) continue;
+    if (!name.startsWith(PREFIX) || NEIGHBOURS.test(name) || isSiteSetting(name)) continue;
     if (names.includes(name)) continue;
     const meant = nearest(name, names);
     faults.set(

@@ -69,9 +69,8 @@ class SitesLog implements KafkaDeliveryLog {
       if (problem === null && before !== null) this.#emit('log.fine', { site });
     });
     this.#checks = checks;
-    await Promise.all(
-      this.#sites.map((site, index) => (checks[index]?.problem === null ? warm(site) : null)),
-    );
+    const usable = this.#sites.filter((_, index) => checks[index]?.problem === null);
+    await Promise.all(usable.map((site) => warm(site)));
     return checks;
   }
 

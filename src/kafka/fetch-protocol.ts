@@ -66,7 +66,8 @@ export function decodeFetch(body: Buffer): FetchResponse & { readonly throttleMs
   const sessionError = int16();
   int32();
   if (sessionError !== 0 || int32() !== 1) return { ...failed(sessionError || -1), throttleMs };
-  at += int16();
+  const nameLength = int16(); // not `at += int16()`: that reads `at` before int16 moves it
+  at += nameLength;
   if (int32() !== 1) return { ...failed(-1), throttleMs };
   int32(); // partition
   const errorCode = int16();

@@ -81,6 +81,11 @@ export const ASKED_METRICS = {
     'oldest_open_job_age_seconds',
     'Age of the oldest replay that nobody has claimed; 0 = none.',
   ),
+  oldestClaimable: gauge(
+    'oldest_claimable_job_age_seconds',
+    'The same for replays that any instance could claim now; above the poll interval there are too few workers.',
+  ),
+  expiredLeases: gauge('expired_leases', 'Leases that have ended and that nobody has taken over yet.'),
   running: gauge('running_jobs', 'Replays that this instance runs.'),
   heartbeatAge: gauge('heartbeat_age_seconds', 'Age of the oldest heartbeat among this instance’s replays.'),
   cutAge: gauge('cut_age_seconds', 'Age of the oldest durable cut among this instance’s replays that move.'),

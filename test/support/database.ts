@@ -59,7 +59,12 @@ export async function freshDatabase(): Promise<TestDatabase> {
     },
     async connect() {
       const connection = await mysql.createConnection(url);
-      opened.push({ close: () => Promise.resolve(connection.destroy()) });
+      opened.push({
+        close: () => {
+          connection.destroy();
+          return Promise.resolve();
+        },
+      });
       return connection;
     },
     async drop() {

@@ -66,8 +66,9 @@ describe('with only what is required', () => {
     expect(loadConfig({ ...LEAST, REPRISE_PARTITIONS: '', REPRISE_POOL_SIZE: '' }).poolSize).toBe(16);
   });
 
-  it('leaves the names of others and of the tests alone', () => {
-    expect(() => loadConfig({ ...LEAST, PATH: '/bin', REPRISE_TEST_DATABASE_URL: 'x' })).not.toThrow();
+  it('leaves the names of others, of the tests and of the scripts alone', () => {
+    const around = { PATH: '/bin', REPRISE_TEST_DATABASE_URL: 'x', REPRISE_TETHER: '4711' };
+    expect(() => loadConfig({ ...LEAST, ...around })).not.toThrow();
   });
 });
 

@@ -119,6 +119,18 @@ describe('metrics', () => {
     expect(text).toContain('reprise_delivery_dead_letters_total{reason="other"} 800');
   });
 
+  it('have names that Prometheus’s conventions accept', () => {
+    for (const { name, type, help, labels, unit } of METRICS) {
+      expect(name).toMatch(/^[a-z][a-z0-9]*(_[a-z0-9]+)*$/);
+      expect(name.endsWith('_total'), name).toBe(type === 'counter');
+      expect(name, name).not.toMatch(/_(count|sum|bucket|ms|milliseconds|minutes|kb|mb)(_|$)/);
+      if (unit !== '') expect(name.replace(/_total$/, ''), name).toMatch(new RegExp(`_${unit}(_|$)`));
+      expect(help, name).toMatch(/\S.*\.$/);
+      expect(labels, name).not.toContain('le');
+    }
+    expect(new Set(METRICS.map(({ name }) => name)).size).toBe(METRICS.length);
+  });
+
   it('never carry a job or webhook, and histograms carry no label at all', () => {
     for (const { name, type, labels } of METRICS) {
       expect(

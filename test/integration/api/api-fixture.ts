@@ -1,0 +1,129 @@
+// The API on a real socket over the real store, in a database of its own, with three keys: an admin, a user of
+// the same tenant, and a stranger.
+
+import { randomUUID } from 'node:crypto';
+import { createApi } from '../../../src/api/server.ts';
+import type { Readiness } from '../../../src/api/ops.ts';
+import type { Problem } from '../../../src/api/problems.ts';
+import type { Principal } from '../../../src/api/access.ts';
+import { asTenantId } from '../../../src/domain/ids.ts';
+import type { SignalName } from '../../../src/domain/signals.ts';
+import type { ReplayStore } from '../../../src/domain/store.ts';
+import { createReplayStore } from '../../../src/store/replay-store.ts';
+import { createGuard } from '../../../src/webhook/guard.ts';
+import { freshDatabase } from '../../support/database.ts';
+
+export const DAY_MS = 86_400_000;
+export const LOOKBACK_MS = 5 * DAY_MS;
+export const MAX_RATE = 2500;
+
+export interface Got {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  /** The parsed body; null without one. */
+  readonly body: Record<string, unknown> | null;
+}
+
+export interface ApiUnderTest {
+  readonly url: string;
+  readonly store: ReplayStore;
+  readonly heard: SignalName[];
+  /** Replays of which the pool was told. */
+  nudges: number;
+  readiness: Readiness;
+  /** As the admin, unless `headers` say otherwise; objects are sent as JSON. */
+  call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Got>;
+  /** Ids and counts of what this test's tenant has: compare before and after. */
+  stored(): Promise<string>;
+  close(): Promise<void>;
+}
+
+export const ADMIN_KEY = `admin-${randomUUID()}`;
+export const USER_KEY = `user-${randomUUID()}`;
+export const FOREIGN_KEY = `foreign-${randomUUID()}`;
+
+export async function openApi(
+  change: (store: ReplayStore) => ReplayStore = (store) => store,
+): Promise<ApiUnderTest> {
+  const database = await freshDatabase();
+  const heard: SignalName[] = [];
+  const emit = (name: SignalName) => void heard.push(name);
+  const db = database.open({ poolSize: 2 });
+  const store = createReplayStore(db);
+  const tenant = asTenantId(`t-${randomUUID()}`);
+  const people: Record<string, Principal> = {
+    [ADMIN_KEY]: { tenant, admin: true, name: 'the admin' },
+    [USER_KEY]: { tenant, admin: false, name: 'the user' },
+    [FOREIGN_KEY]: { tenant: asTenantId(`t-${randomUUID()}`), admin: true, name: 'a stranger' },
+  };
+  const api = await createApi({
+    store: change(store),
+    authenticate: (token) => people[token] ?? null,
+    checkUrl: createGuard(['127.0.0.0/8']).checkUrl,
+    metrics: () => Promise.resolve('up 1\n'),
+    readiness: () => Promise.resolve(under.readiness),
+    onReplayRequested: () => {
+      under.nudges++;
+    },
+    emit,
+    lookbackMs: LOOKBACK_MS,
+    maxRate: MAX_RATE,
+    identity: 'value',
+    version: '0.0.0',
+  });
+  const base = await api.listen({ host: '127.0.0.1', port: 0 });
+  const under: ApiUnderTest = {
+    url: base,
+    store,
+    heard,
+    nudges: 0,
+    readiness: { database: null, sites: [] },
+    call: (method, path, body, headers = {}) => request(base + path, method, body, headers),
+    stored: async () => {
+      const page = { limit: 100, cursor: null };
+      return JSON.stringify([await store.webhooks(tenant, page), await store.replays(tenant, page)]);
+    },
+    close: async () => {
+      await api.close();
+      await database.drop();
+    },
+  };
+  return under;
+}
+
+async function request(
+  url: string,
+  method: string,
+  body: unknown,
+  headers: Record<string, string>,
+): Promise<Got> {
+  const sent = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
+  const response = await fetch(url, {
+    method,
+    ...(sent === undefined ? {} : { body: sent }),
+    headers: {
+      authorization: `Bearer ${ADMIN_KEY}`,
+      ...(sent === undefined ? {} : { 'content-type': 'application/json' }),
+      ...headers,
+    },
+  });
+  const text = await response.text();
+  const isJson = response.headers.get('content-type')?.includes('json') === true;
+  return {
+    status: response.status,
+    headers: response.headers,
+    text,
+    body: isJson ? (JSON.parse(text) as Record<string, unknown>) : null,
+  };
+}
+
+/** The problem document of an answer; throws when it is none. */
+export function problemOf(got: Got): Problem {
+  if (got.headers.get('content-type') !== 'application/problem+json')
+    throw new Error(`no problem: ${got.text}`);
+  return got.body as unknown as Problem;
+}
+
+/** An RFC 3339 time `ms` from now. */
+export const fromNow = (ms: number): string => new Date(Date.now() + ms).toISOString();
