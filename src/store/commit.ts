@@ -1,4 +1,5 @@
 // Committing a fact to a job, by its owner (fenced) or by anybody who may ask (steer). Every refusal is a value.
+// Refused here: facts that begin a lease; those come with a token and a lease end, by claim.ts alone.
 
 import { randomBytes } from 'node:crypto';
 import type { Proposal } from '../domain/fact.ts';
@@ -37,7 +38,7 @@ export async function commitFact(db: Database, request: CommitRequest): Promise<
     }
     if (lease && !holds(row, lease)) return undo({ ok: false, why: 'fenced', state: row.state });
     const move = write ? { proposal, tag, write } : { proposal, tag };
-    const foreseen = await advance(tx, locked, move);
+    const foreseen = beginsLease(proposal) ? null : await advance(tx, locked, move);
     if (!foreseen) return undo({ ok: false, why: 'illegal', state: row.state });
     if (write) await writeCutRows(tx, row.id, write);
     const facts = foreseen.steps.map(({ fact }) => fact);
@@ -49,4 +50,8 @@ export async function commitFact(db: Database, request: CommitRequest): Promise<
 
 function holds(row: ReplayJobRow, lease: LeaseKey): boolean {
   return isLeased(row.state) && row.fence === lease.fence && row.lease_token === lease.token;
+}
+
+function beginsLease({ type }: Proposal): boolean {
+  return type === 'CLAIMED' || type === 'RECLAIMED';
 }

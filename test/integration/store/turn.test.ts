@@ -9,7 +9,7 @@ import { createJobStore } from '../../../src/store/job-store.ts';
 import type { Database } from '../../../src/store/database.ts';
 import { createReplayStore } from '../../../src/store/replay-store.ts';
 import { checkHistory, checkTurns, freshDatabase, newReplay, newWebhook } from '../../support/database.ts';
-import { TENANT } from '../../support/database.ts';
+import { BEAT, TENANT } from '../../support/database.ts';
 import type { TestDatabase } from '../../support/database.ts';
 
 const asked = { by: 'op', why: 'test' };
@@ -37,6 +37,8 @@ describe('concurrent inserts, claims, releases, ends, pauses, resumes and cancel
       const { lease, job } = claim;
       expect(running.get(job.spec.webhookId)).toBeUndefined();
       running.set(job.spec.webhookId, lease.jobId);
+      // While it runs: others claim, insert and end in between.
+      expect(await jobs.heartbeat(lease, 30_000, 1, BEAT)).toBe('held');
       const { fence } = lease;
       const why = 'test';
       const move = draw(2)
@@ -56,9 +58,11 @@ describe('concurrent inserts, claims, releases, ends, pauses, resumes and cancel
       if (job && type) await replays.steer(TENANT, job.id, { type, ...asked });
     };
     for (let round = 0; round < 12; round++) {
-      await Promise.all(
-        Array.from({ length: 12 }, (_, n) => [insert, () => work(`w${n}`), steer, steer][n % 4]?.()),
-      );
+      const moves = Array.from({ length: 12 }, (_, n) => {
+        if (n % 4 === 0) return insert();
+        return n % 4 === 1 ? work(`w${n}`) : steer();
+      });
+      await Promise.all(moves);
       await checkTurns(database);
     }
     const paused = await database.query<{ id: string }>(`SELECT id FROM replay_jobs WHERE state = 'PAUSED'`);

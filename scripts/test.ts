@@ -1,0 +1,74 @@
+// npm test: the whole suite on a stack of its own, ended with it. Ends with a line `N passed, N failed`.
+//   npm test                        everything, on MariaDB
+//   npm test -- test/unit           only what the words select (vitest's filters and flags)
+//   npm run test:mysql              store and end-to-end suites on the real MySQL
+// REPRISE_TEST_DATABASE_URL points the suites at another server instead of a private one; its user must be
+// allowed to create databases whose names begin with `reprise_`.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { startStack } from './stack/stack.ts';
+
+const ROOT = join(import.meta.dirname, '..');
+/** What speaks to a database. */
+const DATABASE_SUITES = ['test/integration/store', 'test/integration/api', 'test/e2e'];
+
+interface Totals {
+  readonly numPassedTests: number;
+  readonly numFailedTests: number;
+  readonly numPendingTests: number;
+  readonly success: boolean;
+}
+
+async function main(words: readonly string[]): Promise<number> {
+  const mysql = words.includes('--mysql');
+  const chosen = words.filter((word) => word !== '--mysql');
+  const given = process.env['REPRISE_TEST_DATABASE_URL'];
+  const database = given ? 'none' : mysql ? 'mysql' : 'mariadb';
+  const stack = await startStack({ name: `test-${process.pid}`, database, tied: true });
+  const stop = (): Promise<void> => stack.stop({ wipe: true });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => void stop().finally(() => process.exit(130)));
+  }
+  try {
+    const results = join(stack.dir, 'results.json');
+    const filters = chosen.length > 0 ? chosen : mysql ? DATABASE_SUITES : [];
+    const code = await vitest(
+      [...filters, '--reporter=default', '--reporter=json', `--outputFile.json=${results}`],
+      {
+        REPRISE_TEST_BROKERS: stack.brokers,
+        REPRISE_TEST_DATABASE_URL: given ?? stack.databaseUrl,
+        REPRISE_TEST_DATABASE: mysql ? 'mysql' : 'mariadb',
+      },
+    );
+    return report(results, code);
+  } finally {
+    await stop();
+  }
+}
+
+async function vitest(args: readonly string[], env: Record<string, string>): Promise<number> {
+  const child = spawn(
+    process.execPath,
+    [join(ROOT, 'node_modules', 'vitest', 'vitest.mjs'), 'run', ...args],
+    {
+      cwd: ROOT,
+      stdio: ['ignore', 'inherit', 'inherit'],
+      env: { ...process.env, ...env, NODE_OPTIONS: '--disable-warning=TimeoutNegativeWarning' },
+    },
+  );
+  const [code] = (await once(child, 'exit')) as [number | null];
+  return code ?? 1;
+}
+
+/** The closing line; a run without a single passed test is a failed one. */
+function report(results: string, code: number): number {
+  const totals = JSON.parse(readFileSync(results, 'utf8')) as Totals;
+  const { numPassedTests: passed, numFailedTests: failed, numPendingTests: skipped } = totals;
+  console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
+  return code !== 0 || !totals.success || passed === 0 ? 1 : 0;
+}
+
+process.exit(await main(process.argv.slice(2)));
