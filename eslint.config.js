@@ -26,7 +26,15 @@ export default tseslint.config(
       'max-lines-per-function': ['error', { max: 80, skipBlankLines: true, skipComments: true }],
     },
   },
-  { files: ['test/**'], rules: { 'max-lines-per-function': 'off', 'max-lines': ['error', 400] } },
+  {
+    files: ['test/**', 'scripts/**'],
+    rules: {
+      'max-lines-per-function': 'off',
+      'max-lines': ['error', 400],
+      // A caller names the shape of a JSON answer that it goes on to check.
+      '@typescript-eslint/no-unnecessary-type-parameters': 'off',
+    },
+  },
   { files: ['**/*.js', '**/*.mjs'], ...tseslint.configs.disableTypeChecked },
   {
     files: ['**/*.js', '**/*.mjs'],

@@ -7,7 +7,7 @@ import { hostname } from 'node:os';
 import { pino } from 'pino';
 import { Pool } from './actors/pool.ts';
 import { MemoryBudget } from './actors/memory-budget.ts';
-import type { ActorSettings } from './actors/edges.ts';
+import type { ActorSettings, Edges } from './actors/edges.ts';
 import { singleKeyAccess } from './api/access.ts';
 import { createApi } from './api/server.ts';
 import { loadConfig } from './config.ts';
@@ -61,27 +61,17 @@ async function main(): Promise<void> {
   const deliveryLog = createDeliveryLog({ ...config, sites: config.sites.map(siteOf) }, emit);
   lifecycle.onStop('delivery log', () => deliveryLog.close().then(() => true));
   const guard = createGuard(config.dangerousAllowTargets);
-  const budget = new MemoryBudget(config.memoryBudgetBytes);
   const replayStore = createReplayStore(database);
-  const pool = new Pool(
-    {
-      store: createJobStore(database),
-      log: deliveryLog,
-      sender: createSender(guard),
-      emit,
-      clock: systemClock,
-      random: Math.random,
-      budget,
-      settings: actorSettings(config, instance),
-    },
-    {
-      size: config.poolSize,
-      pollIntervalMs: config.pollIntervalMs,
-      lookIntervalMs: LOOK_INTERVAL_MS,
-      reclaimsPerPoll: RECLAIMS_PER_POLL,
-    },
-    () => ({ version, listen: `${config.listen.host}:${config.listen.port}` }),
-  );
+  const pool = createPool(config, {
+    store: createJobStore(database),
+    log: deliveryLog,
+    sender: createSender(guard),
+    emit,
+    clock: systemClock,
+    random: Math.random,
+    budget: new MemoryBudget(config.memoryBudgetBytes),
+    settings: actorSettings(config, instance),
+  });
   gauges.push(
     () => storeGauges(database),
     () => Promise.resolve(pool.gauges()),
@@ -126,6 +116,19 @@ async function main(): Promise<void> {
     signal: stopping.signal,
   });
   if (isReady) pool.start();
+}
+
+function createPool(config: Config, edges: Edges): Pool {
+  const settings = {
+    size: config.poolSize,
+    pollIntervalMs: config.pollIntervalMs,
+    lookIntervalMs: LOOK_INTERVAL_MS,
+    reclaimsPerPoll: RECLAIMS_PER_POLL,
+  };
+  return new Pool(edges, settings, () => ({
+    version,
+    listen: `${config.listen.host}:${config.listen.port}`,
+  }));
 }
 
 function actorSettings(config: Config, instance: InstanceId): ActorSettings {

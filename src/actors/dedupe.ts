@@ -35,11 +35,13 @@ class Dedupe {
   #chunk: LogEvent[] = [];
   #chunkBytes = 0;
   #evictedTold = 0;
+  #told: { readonly duplicates: number; readonly tombstones: number; readonly filtered: number };
 
   constructor(run: Run) {
     this.#run = run;
     this.#memory = new DedupeMemory(run.edges.settings.dedupeMaxEntries);
     this.#alreadyEvicted = run.progress.counts.evicted;
+    this.#told = { ...run.progress.counts };
     const sources = run.sources.map(({ pin, batches }) => ({ source: pin.source, batches }));
     this.#merge = new Merge(sources, {
       batch: (batch, scannedAlready) => {
@@ -140,12 +142,25 @@ class Dedupe {
       edges.emit('read.gap', { source: gap.source, from: gap.from, to: gap.to, reason: gap.reason });
     }
     if (batch.next <= known) return;
+    this.#tellCounts();
     progress.counts.scanned += batch.scanned - scannedAlready;
     progress.cut.advance(batch.source, batch.next);
   }
 
   #release(event: LogEvent): void {
     this.#run.budget.release(event.value?.length ?? 0);
+  }
+
+  /** Once per batch: what was dropped since the last one. */
+  #tellCounts(): void {
+    const { duplicates, tombstones, filtered } = this.#run.progress.counts;
+    const told = this.#told;
+    this.#told = { duplicates, tombstones, filtered };
+    this.#run.edges.emit('dedupe.done', {
+      duplicates: duplicates - told.duplicates,
+      tombstones: tombstones - told.tombstones,
+      filtered: filtered - told.filtered,
+    });
   }
 
   #tellEvictions(): void {

@@ -125,7 +125,14 @@ export class PartitionReader implements LogStream {
 
   async #scan(response: FetchResponse, end: number | null): Promise<EventBatch | null> {
     const { fromMs, toMs, pin } = this.#request;
-    const wanted = { key: this.#key, fromMs, toMs, start: this.#position, end: end ?? Infinity };
+    const wanted = {
+      key: this.#key,
+      fromMs,
+      toMs,
+      start: this.#position,
+      end: end ?? Infinity,
+      logEnd: response.highWatermark,
+    };
     const scan = scanRecords(
       response.records,
       wanted,

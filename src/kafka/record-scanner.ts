@@ -62,13 +62,15 @@ export function scanRecords(
   for (let at = 0; fault === null && pass.next < wanted.end;) {
     const batch = batchAt(records, at);
     if (batch === 'cut') break;
+    // The base offset is outside the checksum, and a wrong one would jump over the rest of the range.
+    const placed = batch.baseOffset < wanted.logEnd && (at === 0 || batch.baseOffset >= pass.next);
+    const from = placed ? Math.max(pass.next, batch.baseOffset) : pass.next;
     if (!isHeader(batch)) {
-      const from = Math.max(pass.next, batch.baseOffset);
       fault = { from, to: from + 1, reason: 'unreadable_batch' };
       break;
     }
-    const reason = passBatch(records, batch, wanted, aborted, watch, pass);
-    if (reason !== null) fault = faultOf(records, batch, pass.next, reason);
+    const reason = placed ? passBatch(records, batch, wanted, aborted, watch, pass) : 'unreadable_batch';
+    if (reason !== null) fault = faultOf(records, batch, from, reason);
     else pass.next = Math.max(pass.next, Math.min(batch.lastOffset + 1, wanted.end));
     at = batch.endAt;
   }
@@ -85,7 +87,9 @@ function passBatch(
   pass: Pass,
 ): GapReason | null {
   if (!hasValidCrc(records, batch)) return 'crc_mismatch';
-  if (batch.lastOffset < batch.baseOffset || batch.count < 0) return 'unreadable_batch';
+  if (batch.lastOffset < batch.baseOffset || batch.lastOffset >= wanted.logEnd || batch.count < 0) {
+    return 'unreadable_batch';
+  }
   const admitted = aborted.admits({
     lastOffset: batch.lastOffset,
     producerId: batch.producerId,
@@ -134,8 +138,7 @@ function decodeBatch(
  * Where a bad batch ends. Its own header may be what is damaged, so a following batch that is whole has the
  * first word; else one offset, or what the header says when its checksum was right.
  */
-function faultOf(records: Buffer, batch: BatchHeader, next: number, reason: GapReason): ScanFault {
-  const from = Math.max(next, batch.baseOffset);
+function faultOf(records: Buffer, batch: BatchHeader, from: number, reason: GapReason): ScanFault {
   const following = batchAt(records, batch.endAt);
   const proven = isHeader(following) && hasValidCrc(records, following) ? following.baseOffset : null;
   if (proven !== null && proven > from) return { from, to: proven, reason };

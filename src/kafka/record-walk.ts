@@ -16,6 +16,8 @@ export interface Wanted {
   /** Offsets [start, end). */
   readonly start: number;
   readonly end: number;
+  /** No offset of the log is at or past it: an offset in a batch's header that is, is damage. */
+  readonly logEnd: number;
 }
 
 export interface RecordHit {

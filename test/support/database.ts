@@ -29,8 +29,10 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
-export async function freshDatabase(): Promise<TestDatabase> {
-  const server = process.env['REPRISE_TEST_DATABASE_URL'];
+/** `server`: a URL whose user may create databases. */
+export async function freshDatabase(
+  server = process.env['REPRISE_TEST_DATABASE_URL'],
+): Promise<TestDatabase> {
   if (!server)
     throw new Error('REPRISE_TEST_DATABASE_URL is not set: run `npm test`, which starts the stack');
   const name = `reprise_test_${randomBytes(6).toString('hex')}`;

@@ -13,6 +13,8 @@ import type {
 } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import { misbehave } from './misbehaviour.ts';
+import type { Misbehaviour } from './misbehaviour.ts';
 
 export interface Received {
   readonly path: string;
@@ -32,6 +34,8 @@ export interface Received {
   readonly rejected: string | null;
   /** The status answered; null while or when there was no answer. */
   status: number | null;
+  /** performance.now() when the answer was out or the client had gone; null until then. */
+  endedAtMs: number | null;
 }
 
 export interface ScriptedAnswer {
@@ -39,23 +43,9 @@ export interface ScriptedAnswer {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Buffer;
   readonly delayMs?: number;
+  /** Answers when it resolves: an answer that the test holds back. */
+  readonly after?: Promise<unknown>;
 }
-
-/**
- * `brokenBody`: 200, then the socket dies within the body; `badProtocol`: bytes that are no HTTP; `drip`: 200 and
- * one byte per 20 ms for ever; `dripHead`: the same with the head; `hugeHead`: headers without end.
- */
-export type Misbehaviour =
-  | 'hang'
-  | 'reset'
-  | 'drip'
-  | 'dripHead'
-  | 'hugeHead'
-  | 'endless103'
-  | 'hugeBody'
-  | 'brokenBody'
-  | 'badProtocol'
-  | 'redirect';
 
 export type Script = (request: Received) => ScriptedAnswer | Misbehaviour;
 
@@ -75,8 +65,6 @@ export interface ReceiverOptions {
   /** How long idle sockets stay open, ms; default 5,000 like Node. */
   readonly keepAliveMs?: number;
 }
-
-const DRIP_MS = 20;
 
 export class Receiver {
   readonly #options: ReceiverOptions;
@@ -150,7 +138,7 @@ export class Receiver {
     this.#script = asScript(answer);
   }
 
-  /** Resolves when the predicate holds; looks now and after each arrival, answer, and opened or closed port. */
+  /** Resolves when the predicate holds; looks now and after each arrival, answer and end. */
   waitFor(predicate: (receiver: this) => boolean): Promise<void> {
     return new Promise((resolve) => {
       const look = (): void => {
@@ -217,7 +205,12 @@ export class Receiver {
         number: (this.requests += 1),
         rejected: rejection(() => verify?.(body, request.headers)),
         status: null,
+        endedAtMs: null,
       };
+      response.on('close', () => {
+        received.endedAtMs = performance.now();
+        this.#look();
+      });
       this.#record(received);
       this.#answer(received, response);
       this.#look();
@@ -240,13 +233,16 @@ export class Receiver {
       return;
     }
     const reply = (): void => {
+      // The client has gone: nobody was answered.
+      if (response.destroyed) return;
       received.status = answer.status;
       if (answer.status >= 200 && answer.status < 300) this.accepted += 1;
       response.writeHead(answer.status, answer.headers);
       response.end(answer.body ?? '');
       this.#look();
     };
-    if (answer.delayMs === undefined) reply();
+    if (answer.after !== undefined) void answer.after.then(reply);
+    else if (answer.delayMs === undefined) reply();
     else setTimeout(reply, answer.delayMs);
   }
 
@@ -266,33 +262,4 @@ function rejection(verify: () => void): string | null {
   } catch (error) {
     return String(error);
   }
-}
-
-function misbehave(kind: Misbehaviour, response: ServerResponse): void {
-  const socket = response.socket;
-  if (socket === null || kind === 'hang') return;
-  const forEver = (head: string, piece: string): void => {
-    socket.write(head);
-    const timer = setInterval(() => socket.write(piece), DRIP_MS);
-    socket.on('close', () => clearInterval(timer));
-  };
-  if (kind === 'reset') socket.resetAndDestroy();
-  else if (kind === 'redirect') response.writeHead(302, { location: '/redirected' }).end();
-  else if (kind === 'drip') forEver('HTTP/1.1 200 OK\r\ncontent-length: 900000\r\n\r\n', 'x');
-  else if (kind === 'dripHead') forEver('HTTP/1.1 200 OK\r\nx-', 'x');
-  else if (kind === 'hugeHead') flood(socket, 'HTTP/1.1 200 OK\r\n', `x-a: ${'y'.repeat(8_000)}\r\n`);
-  else if (kind === 'endless103') forEver('', 'HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n');
-  else if (kind === 'hugeBody') flood(socket, 'HTTP/1.1 200 OK\r\n\r\n', 'x'.repeat(64 * 1024));
-  else if (kind === 'brokenBody') socket.end('HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\nhalf');
-  else socket.end('220 mail.example ESMTP\r\n');
-}
-
-/** Writes as fast as the other side reads, until it goes away. */
-function flood(socket: Socket, head: string, piece: string): void {
-  socket.write(head);
-  const pour = (): void => {
-    while (!socket.destroyed && socket.write(piece));
-  };
-  socket.on('drain', pour);
-  pour();
 }

@@ -37,7 +37,7 @@ function lay(batches: readonly Pick<TestBatch, 'records' | 'codec'>[]): TestBatc
 }
 
 function scan(bytes: Buffer, start: number, end: number) {
-  const wanted = { key: Buffer.from('w'), fromMs: T, toMs: T + 100, start, end };
+  const wanted = { key: Buffer.from('w'), fromMs: T, toMs: T + 100, start, end, logEnd: 1_000_000_000 };
   const found = scanRecords(bytes, wanted, new AbortedTransactions([]), new TimeWatch(T + 100));
   return {
     ...found,

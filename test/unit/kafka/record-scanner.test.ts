@@ -21,7 +21,7 @@ interface Asked {
 
 function scan(records: Buffer, asked: Asked = {}) {
   const { key = 'w', fromMs = T, toMs = T + 1000, start = 0, end = Infinity } = asked;
-  const wanted = { key: Buffer.from(key), fromMs, toMs, start, end };
+  const wanted = { key: Buffer.from(key), fromMs, toMs, start, end, logEnd: 1_000_000_000 };
   const aborted = new AbortedTransactions(asked.aborted ?? []);
   return scanRecords(records, wanted, aborted, asked.watch ?? new TimeWatch(toMs));
 }
@@ -140,6 +140,16 @@ describe('scanRecords', () => {
     damaged.writeInt32BE(1_000_000, 23);
     const found = scan(Buffer.concat([damaged, encodeBatch({ baseOffset: 1, records: [record('b')] })]));
     expect(found.fault).toEqual({ from: 0, to: 1, reason: 'crc_mismatch' });
+  });
+
+  it('does not believe a base offset behind the log’s end or before the batch before', () => {
+    const first = encodeBatch({ baseOffset: 5, records: [record('a')] });
+    const third = encodeBatch({ baseOffset: 7, records: [record('c')] });
+    for (const baseOffset of [2 ** 40, 3]) {
+      const found = scan(Buffer.concat([first, encodeBatch({ baseOffset, records: [record('b')] }), third]));
+      expect(values(found)).toEqual(['a']);
+      expect(found.fault).toEqual({ from: 6, to: 7, reason: 'unreadable_batch' });
+    }
   });
 
   it.each([

@@ -5,7 +5,13 @@ import type { Fact, Proposal } from '../../../src/domain/fact.ts';
 import { asInstanceId, asSourceName, asWebhookId } from '../../../src/domain/ids.ts';
 import type { JobSpec, Pin } from '../../../src/domain/job.ts';
 import { NO_COUNTS } from '../../../src/domain/job.ts';
-import { CRASH_LOOP_RECLAIMS, decide, fold, followUp, statesTagged } from '../../../src/machines/replay-job/decide.ts';
+import {
+  CRASH_LOOP_RECLAIMS,
+  decide,
+  fold,
+  followUp,
+  statesTagged,
+} from '../../../src/machines/replay-job/decide.ts';
 
 const limits = { maxRate: null, concurrency: null };
 const spec: JobSpec = {
@@ -25,7 +31,14 @@ const spec: JobSpec = {
   limits,
 };
 const source = asSourceName('dc1/delivery_log');
-const pin = (end: number | null): Pin => ({ source, topic: 'delivery_log', partition: 0, start: 0, end, first: null });
+const pin = (end: number | null): Pin => ({
+  source,
+  topic: 'delivery_log',
+  partition: 0,
+  start: 0,
+  end,
+  first: null,
+});
 
 const requested: Proposal = { type: 'REQUESTED', spec, by: 'test' };
 const claimed = (fence: number): Proposal => ({
@@ -85,7 +98,12 @@ describe('the replay job machine', () => {
     ['a later owner continues', [...ongoing, reclaimed(2)], { type: 'CONTINUED', fence: 2 }, 'ONGOING'],
     ['without pins nobody continues', [requested, claimed(1)], { type: 'CONTINUED', fence: 1 }, 'refused'],
     ['a drained job is complete', ongoing, drained(1), 'COMPLETED'],
-    ['a zombie drains nothing', [...ongoing, reclaimed(2), { type: 'CONTINUED', fence: 2 }], drained(1), 'refused'],
+    [
+      'a zombie drains nothing',
+      [...ongoing, reclaimed(2), { type: 'CONTINUED', fence: 2 }],
+      drained(1),
+      'refused',
+    ],
     ['a job whose ends are open does not drain', following, drained(1), 'refused'],
     ['ends are pinned late', following, { type: 'ENDS_PINNED', fence: 1, ends: { [source]: 12 } }, 'ONGOING'],
     ['ends are pinned once', ongoing, { type: 'ENDS_PINNED', fence: 1, ends: { [source]: 12 } }, 'refused'],
@@ -93,14 +111,39 @@ describe('the replay job machine', () => {
     ['a pause request does not move a leased job', ongoing, pauseRequested, 'ONGOING'],
     ['the owner pauses when asked', [...ongoing, pauseRequested], paused(1), 'PAUSED'],
     ['nobody pauses unasked', ongoing, paused(1), 'refused'],
-    ['a resume request clears a pending pause', [...ongoing, pauseRequested, resumeRequested], paused(1), 'refused'],
+    [
+      'a resume request clears a pending pause',
+      [...ongoing, pauseRequested, resumeRequested],
+      paused(1),
+      'refused',
+    ],
     ['the owner pauses for a gone endpoint unasked', ongoing, paused(1, 'endpoint_gone'), 'PAUSED'],
-    ['a pending cancel goes before a pause', [...ongoing, cancelRequested], paused(1, 'endpoint_gone'), 'refused'],
-    ['the owner cancels when asked', [...ongoing, cancelRequested], { type: 'CANCELLED', fence: 1 }, 'CANCELLED'],
+    [
+      'a pending cancel goes before a pause',
+      [...ongoing, cancelRequested],
+      paused(1, 'endpoint_gone'),
+      'refused',
+    ],
+    [
+      'the owner cancels when asked',
+      [...ongoing, cancelRequested],
+      { type: 'CANCELLED', fence: 1 },
+      'CANCELLED',
+    ],
     ['nobody cancels unasked', ongoing, { type: 'CANCELLED', fence: 1 }, 'refused'],
     ['nothing follows COMPLETED', [...ongoing, drained(1)], cancelRequested, 'refused'],
-    ['a paused job becomes open', [...ongoing, pauseRequested, paused(1), resumeRequested], { type: 'RESUMED' }, 'OPEN'],
-    ['limits change in any live state', ongoing, { type: 'LIMITS_CHANGED', limits, by: 'op', why: '' }, 'ONGOING'],
+    [
+      'a paused job becomes open',
+      [...ongoing, pauseRequested, paused(1), resumeRequested],
+      { type: 'RESUMED' },
+      'OPEN',
+    ],
+    [
+      'limits change in any live state',
+      ongoing,
+      { type: 'LIMITS_CHANGED', limits, by: 'op', why: '' },
+      'ONGOING',
+    ],
   ];
   it.each(cases)('%s', (_name, given, fact, then) => {
     expect(when(given, fact)).toBe(then);
@@ -115,7 +158,9 @@ describe('the replay job machine', () => {
     expect(followUp(fold(history([requested, pauseRequested])))).toMatchObject({ type: 'PAUSED' });
     expect(followUp(fold(history([requested, cancelRequested])))).toMatchObject({ type: 'CANCELLED' });
     expect(followUp(fold(history([...ongoing, cancelRequested])))).toBeNull();
-    expect(followUp(fold(history([...ongoing, cancelRequested, reclaimed(2)])))).toMatchObject({ type: 'CANCELLED' });
+    expect(followUp(fold(history([...ongoing, cancelRequested, reclaimed(2)])))).toMatchObject({
+      type: 'CANCELLED',
+    });
     const asleep = [...ongoing, pauseRequested, paused(1)];
     expect(followUp(fold(history(asleep)))).toBeNull();
     expect(followUp(fold(history([...asleep, resumeRequested])))).toMatchObject({ type: 'RESUMED' });
@@ -123,7 +168,10 @@ describe('the replay job machine', () => {
 
   it('gives up a job whose owners are lost without progress, and only then', () => {
     const lost = (progress: (i: number) => number): Fact[] =>
-      history([...ongoing, ...Array.from({ length: CRASH_LOOP_RECLAIMS }, (_, i) => reclaimed(i + 2, progress(i)))]);
+      history([
+        ...ongoing,
+        ...Array.from({ length: CRASH_LOOP_RECLAIMS }, (_, i) => reclaimed(i + 2, progress(i))),
+      ]);
     expect(followUp(fold(lost(() => 0)))).toMatchObject({ type: 'FAILED', reason: 'crash_loop' });
     expect(followUp(fold(lost((i) => i)))).toBeNull();
   });
