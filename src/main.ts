@@ -13,7 +13,7 @@ import { createApi } from './api/server.ts';
 import { loadConfig } from './config.ts';
 import type { Config } from './config.ts';
 import { systemClock } from './domain/clock.ts';
-import { RepriseError, messageOf } from './domain/errors.ts';
+import { RepriseError } from './domain/errors.ts';
 import { asInstanceId } from './domain/ids.ts';
 import type { InstanceId } from './domain/ids.ts';
 import { createDeliveryLog } from './kafka/delivery-log.ts';
@@ -83,7 +83,10 @@ async function main(): Promise<void> {
     checkUrl: guard.checkUrl,
     metrics: metrics.text,
     readiness: async () => ({
-      database: await replayStore.ping().then(() => null, messageOf),
+      database: await replayStore.ping().then(
+        () => null,
+        () => 'the database does not answer; the log says why',
+      ),
       sites: deliveryLog.status(),
     }),
     onReplayRequested: () => {

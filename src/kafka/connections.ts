@@ -8,6 +8,12 @@ import type { SiteConfig } from './client.ts';
 /** Each idle one is two sockets; more than this only serves bursts. */
 const MAX_IDLE = 4;
 
+/**
+ * `idle`: one that is open, if there is. `new`: to learn how things are now. `after_failure`: a new one, and the
+ * idle ones are thrown away, because what broke one connection mostly broke all, or moved their leaders.
+ */
+export type TakeFrom = 'idle' | 'new' | 'after_failure';
+
 export class Connections {
   readonly site: SiteConfig;
   readonly #idle: KafkaConnection[] = [];
@@ -18,10 +24,10 @@ export class Connections {
     this.site = site;
   }
 
-  /** An idle connection or a new one; `fresh` after a failure, because idle ones know the old leaders. */
-  take(fresh = false): KafkaConnection {
-    if (fresh) for (const idle of this.#idle.splice(0)) this.discard(idle);
-    return this.#idle.pop() ?? new KafkaConnection(this.site);
+  take(from: TakeFrom): KafkaConnection {
+    if (from === 'after_failure') for (const idle of this.#idle.splice(0)) this.discard(idle);
+    const idle = from === 'idle' ? this.#idle.pop() : undefined;
+    return idle ?? new KafkaConnection(this.site);
   }
 
   give(connection: KafkaConnection): void {
@@ -37,8 +43,8 @@ export class Connections {
   }
 
   /** Runs `work` on a connection that knows `topic`. */
-  async use<T>(topic: string, fresh: boolean, work: (to: KafkaConnection, partitions: number) => Promise<T>) {
-    const connection = this.take(fresh);
+  async use<T>(topic: string, from: TakeFrom, work: (to: KafkaConnection, partitions: number) => Promise<T>) {
+    const connection = this.take(from);
     try {
       const partitions = await connection.open(topic);
       const result: T = await work(connection, partitions);
@@ -53,7 +59,7 @@ export class Connections {
   /** Opens connections up to `count`, fetch sockets included, so that the first reading begins at once. */
   async warm(topic: string, count: number): Promise<void> {
     const opening = Array.from({ length: Math.max(0, count - this.#idle.length) }, () =>
-      this.use(topic, false, (connection) =>
+      this.use(topic, 'new', (connection) =>
         connection.fetch({
           topic,
           partition: 0,

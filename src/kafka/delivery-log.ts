@@ -149,7 +149,9 @@ class SitesLog implements KafkaDeliveryLog {
     work: (connection: KafkaConnection) => Promise<T>,
   ): Promise<T> {
     const source = sourceName(site.site.name, topic);
-    return await retrying(source, this.#emit, signal, (attempt) => site.use(topic, attempt > 1, work));
+    return await retrying(source, this.#emit, signal, (attempt) =>
+      site.use(topic, attempt > 1 ? 'after_failure' : 'idle', work),
+    );
   }
 
   async #each<T>(

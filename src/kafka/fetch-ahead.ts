@@ -2,7 +2,7 @@
 // scanned, and the way back after a failure (throw the connection away; the next one also has fresh metadata).
 // Refuses: two fetches in flight, and giving back a connection that failed.
 
-import type { Connections } from './connections.ts';
+import type { Connections, TakeFrom } from './connections.ts';
 import { EARLIEST, LATEST } from './client.ts';
 import type { KafkaConnection } from './client.ts';
 import type { FetchResponse } from './fetch-protocol.ts';
@@ -22,7 +22,8 @@ export class FetchAhead {
   readonly #partition: number;
   #maxBytes: number;
   #connection: Promise<KafkaConnection> | null = null;
-  #fresh = false;
+  #from: TakeFrom = 'idle';
+  #released = false;
   #inFlight: InFlight | null = null;
 
   constructor(connections: Connections, topic: string, partition: number, maxBytes: number) {
@@ -68,6 +69,7 @@ export class FetchAhead {
 
   /** The open connection; after a failure another one. */
   connection(): Promise<KafkaConnection> {
+    if (this.#released) return Promise.reject(new Error('the reader has ended'));
     this.#connection ??= this.#open();
     return this.#connection;
   }
@@ -77,7 +79,7 @@ export class FetchAhead {
     const failed = this.#connection;
     this.#connection = null;
     this.#inFlight = null;
-    this.#fresh = true;
+    this.#from = 'after_failure';
     failed?.then(
       (connection) => this.#connections.discard(connection),
       () => undefined, // was never open: #open threw it away
@@ -86,6 +88,7 @@ export class FetchAhead {
 
   /** Gives the connection back as soon as it is quiet. Idempotent. */
   release(): void {
+    this.#released = true;
     const connection = this.#connection;
     const flight = this.#inFlight;
     this.#connection = null;
@@ -102,8 +105,8 @@ export class FetchAhead {
   }
 
   async #open(): Promise<KafkaConnection> {
-    const connection = this.#connections.take(this.#fresh);
-    this.#fresh = false;
+    const connection = this.#connections.take(this.#from);
+    this.#from = 'idle';
     try {
       await connection.open(this.#topic);
       return connection;

@@ -87,7 +87,9 @@ function passBatch(
   pass: Pass,
 ): GapReason | null {
   if (!hasValidCrc(records, batch)) return 'crc_mismatch';
-  if (batch.lastOffset < batch.baseOffset || batch.lastOffset >= wanted.logEnd || batch.count < 0) {
+  const { baseOffset, lastOffset, count } = batch;
+  // No broker sends a batch that ends before the offset asked for.
+  if (lastOffset < baseOffset || lastOffset < wanted.start || lastOffset >= wanted.logEnd || count < 0) {
     return 'unreadable_batch';
   }
   const admitted = aborted.admits({
@@ -97,7 +99,7 @@ function passBatch(
     abortMarker: batch.control && isAbortMarker(records, batch),
   });
   if (batch.control || batch.count === 0) return null;
-  if (batch.lastOffset < wanted.start || batch.baseOffset >= wanted.end) return null;
+  if (batch.baseOffset >= wanted.end) return null;
   if (batch.logAppendTime) {
     pass.logAppendTime = true;
     return null;

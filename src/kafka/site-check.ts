@@ -21,7 +21,7 @@ export async function checkSite(connections: Connections, configured: number | n
   try {
     for (const topic of topics) {
       const expected = partitions ?? configured;
-      partitions = await connections.use(topic, true, async (connection, count) => {
+      partitions = await connections.use(topic, 'new', async (connection, count) => {
         refuseCount(topic, count, expected);
         await refuseSettings(connection, topic);
         return count;

@@ -9,6 +9,7 @@ const WINDOW_RECORDS = 10_000;
 
 export class TimeWatch {
   readonly #limitMs: number;
+  readonly #slackMs: number;
   #batches = 0;
   #records = 0;
   /** The largest record time so far; written by the record walk. */
@@ -16,9 +17,10 @@ export class TimeWatch {
   /** The largest step back so far; written by the record walk. */
   disorderMs = 0;
 
-  /** `limitMs` is `to` plus the disorder that is expected. */
-  constructor(limitMs: number) {
-    this.#limitMs = limitMs;
+  /** `slackMs` is the disorder that is expected of the log. */
+  constructor(toMs: number, slackMs: number) {
+    this.#limitMs = toMs + slackMs;
+    this.#slackMs = slackMs;
   }
 
   /** A batch whose records were not walked because all are at most `maxMs` old. */
@@ -39,8 +41,11 @@ export class TimeWatch {
     this.#records += records;
   }
 
-  /** Whether everything of a trailing window is past the limit. */
+  /** Whether nothing of the range can follow. A log in worse disorder than half the slack is read to its end. */
   isPast(): boolean {
-    return this.#batches >= WINDOW_BATCHES && this.#records >= WINDOW_RECORDS;
+    const { disorderMs } = this;
+    return (
+      disorderMs <= this.#slackMs / 2 && this.#batches >= WINDOW_BATCHES && this.#records >= WINDOW_RECORDS
+    );
   }
 }

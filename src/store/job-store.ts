@@ -10,7 +10,7 @@ import { removeInstance, upsertInstance } from './instances.ts';
 import { beat, writeCut } from './lease.ts';
 import { lookAtLeased, readClock } from './look.ts';
 import { withRetries } from './retries.ts';
-import { readTarget } from './webhooks.ts';
+import { readTarget } from './webhook-reads.ts';
 
 export function createJobStore(db: Database): JobStore {
   const { sessions, emit } = db;

@@ -8,7 +8,8 @@ import type { StoreGauges } from './gauges.ts';
 import { readClock } from './look.ts';
 import { insertReplay, readReplay, readReplays, readReplayTransitions } from './replays.ts';
 import { withRetries } from './retries.ts';
-import { changeWebhook, createWebhook, readWebhook, readWebhooks, removeWebhook } from './webhooks.ts';
+import { readWebhook, readWebhooks } from './webhook-reads.ts';
+import { changeWebhook, createWebhook, removeWebhook } from './webhooks.ts';
 
 export function createReplayStore(db: Database): ReplayStore & { gauges(): Promise<StoreGauges> } {
   const { sessions, emit } = db;

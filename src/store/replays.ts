@@ -19,7 +19,7 @@ import { inTransaction, keep, undo } from './transaction.ts';
 import type { Tx } from './transaction.ts';
 import { isTurnFree, lockWebhook } from './turn.ts';
 import { bigint, cursorOf, fromDatetime, toDatetime, toJson } from './values.ts';
-import { keyText } from './webhooks.ts';
+import { keyText } from './webhook-reads.ts';
 
 export type RequestedSpec = Omit<JobSpec, 'webhookId' | 'key'>;
 

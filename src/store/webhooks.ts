@@ -1,23 +1,20 @@
-// Webhooks: create, read, change, delete. Every query carries the tenant (but `readTarget`, which the owner of
-// one of its jobs asks). A deletion is soft: jobs' histories go on naming the webhook.
+// Webhooks: create, change, delete. Every query carries the tenant. A deletion is soft: jobs' histories go on naming the webhook.
 //
 // Record keys are exact bytes, unique over all tenants: a key is the right to read its events. A deleted
 // webhook keeps its key reserved for its tenant; only a new webhook of the same tenant takes it over.
 
-import type { Kysely } from 'kysely';
-import { newId, asTenantId, asWebhookId } from '../domain/ids.ts';
+import { newId } from '../domain/ids.ts';
 import type { TenantId, WebhookId } from '../domain/ids.ts';
-import type { DeliveryTarget } from '../domain/sender.ts';
-import type { Page, PageRequest, WebhookDraft, WebhookPatch, WebhookView } from '../domain/store.ts';
+import type { WebhookDraft, WebhookPatch, WebhookView } from '../domain/store.ts';
 import { statesTagged } from '../machines/replay-job/decide.ts';
 import type { Database } from './database.ts';
 import { isDuplicateKey } from './failures.ts';
 import { readClock } from './look.ts';
-import type { Tables, WebhookRow } from './schema.ts';
 import { inTransaction, keep, undo } from './transaction.ts';
 import type { Tx } from './transaction.ts';
 import { lockWebhook } from './turn.ts';
-import { bigint, cursorOf, fromDatetime, fromJson, toJson, utcNow } from './values.ts';
+import { bigint, toJson, utcNow } from './values.ts';
+import { selectWebhook, webhookViewOf } from './webhook-reads.ts';
 
 /** An id, or a default key, that is already there: one in 2^22 per millisecond, or somebody's own key. */
 const FRESH_IDS = 3;
@@ -43,7 +40,7 @@ async function tryToCreate(db: Database, tenant: TenantId, draft: WebhookDraft) 
   return inTransaction<WebhookView | 'key_taken'>(db, async (tx, doubt) => {
     if (doubt && id !== null) {
       const mine = await selectWebhook(tx, tenant, id);
-      if (mine) return undo(viewOf(mine));
+      if (mine) return undo(webhookViewOf(mine));
     }
     id = newId(await readClock(tx));
     const key = Buffer.from(draft.key ?? id, 'utf8');
@@ -55,7 +52,7 @@ async function tryToCreate(db: Database, tenant: TenantId, draft: WebhookDraft) 
     await insertWebhook(tx, tenant, id, key, draft);
     const row = await selectWebhook(tx, tenant, id);
     if (!row) throw new Error(`webhook ${id} vanished in its own transaction`);
-    return keep(viewOf(row));
+    return keep(webhookViewOf(row));
   });
 }
 
@@ -100,42 +97,6 @@ async function insertWebhook(
     .execute();
 }
 
-async function selectWebhook(db: Kysely<Tables>, tenant: TenantId, id: string): Promise<WebhookRow | null> {
-  const row = await db
-    .selectFrom('webhooks')
-    .selectAll()
-    .where('id', '=', bigint(id))
-    .where('tenant', '=', tenant)
-    .where('deleted_at', 'is', null)
-    .executeTakeFirst();
-  return row ?? null;
-}
-
-export async function readWebhook(db: Kysely<Tables>, tenant: TenantId, id: WebhookId) {
-  const row = await selectWebhook(db, tenant, id);
-  return row && viewOf(row);
-}
-
-/** Newest first. */
-export async function readWebhooks(
-  db: Kysely<Tables>,
-  tenant: TenantId,
-  { limit, cursor }: PageRequest,
-): Promise<Page<WebhookView>> {
-  let query = db
-    .selectFrom('webhooks')
-    .selectAll()
-    .where('tenant', '=', tenant)
-    .where('deleted_at', 'is', null);
-  if (cursor !== null) query = query.where('id', '<', bigint(cursorOf(cursor)));
-  const rows = await query
-    .orderBy('id', 'desc')
-    .limit(limit + 1)
-    .execute();
-  const items = rows.slice(0, limit).map(viewOf);
-  return { items, nextCursor: rows.length > limit ? (items.at(-1)?.id ?? null) : null };
-}
-
 /** A new secret replaces the old ones: whoever changes it because it leaked wants it dead. */
 export function changeWebhook(db: Database, tenant: TenantId, id: WebhookId, patch: WebhookPatch) {
   return inTransaction<WebhookView | null>(db, async (tx) => {
@@ -148,7 +109,7 @@ export function changeWebhook(db: Database, tenant: TenantId, id: WebhookId, pat
       ...(patch.concurrency === undefined ? {} : { concurrency: patch.concurrency }),
       ...(patch.secret === undefined ? {} : { secrets: toJson([patch.secret]) }),
     };
-    if (Object.keys(changes).length === 0) return undo(viewOf(row));
+    if (Object.keys(changes).length === 0) return undo(webhookViewOf(row));
     await tx
       .updateTable('webhooks')
       .set({ ...changes, version: row.version + 1, updated_at: utcNow })
@@ -156,7 +117,7 @@ export function changeWebhook(db: Database, tenant: TenantId, id: WebhookId, pat
       .execute();
     const changed = await selectWebhook(tx, tenant, id);
     if (!changed) throw new Error(`webhook ${id} vanished under its own lock`);
-    return keep(viewOf(changed));
+    return keep(webhookViewOf(changed));
   });
 }
 
@@ -185,43 +146,4 @@ async function hasLiveJobs(tx: Tx, id: WebhookId): Promise<boolean> {
     .limit(1)
     .executeTakeFirst();
   return job !== undefined;
-}
-
-export async function readTarget(db: Kysely<Tables>, id: WebhookId): Promise<DeliveryTarget | null> {
-  const row = await db
-    .selectFrom('webhooks')
-    .select(['id', 'version', 'url', 'secrets', 'max_rate', 'concurrency'])
-    .where('id', '=', bigint(id))
-    .where('deleted_at', 'is', null)
-    .executeTakeFirst();
-  if (!row) return null;
-  return {
-    webhookId: row.id,
-    version: row.version,
-    url: row.url,
-    secrets: fromJson<readonly string[]>(row.secrets),
-    maxRate: row.max_rate,
-    concurrency: row.concurrency,
-  };
-}
-
-function viewOf(row: WebhookRow): WebhookView {
-  return {
-    id: asWebhookId(row.id),
-    tenant: asTenantId(row.tenant),
-    url: row.url,
-    key: keyText(row.record_key),
-    description: row.description,
-    maxRate: row.max_rate,
-    concurrency: row.concurrency,
-    version: row.version,
-    createdAtMs: fromDatetime(row.created_at),
-    updatedAtMs: fromDatetime(row.updated_at),
-  };
-}
-
-/** Only a deleted webhook can be without its key, and those are not shown. */
-export function keyText(key: Buffer | null): string {
-  if (key === null) throw new Error('a webhook without its key is in use');
-  return key.toString('utf8');
 }

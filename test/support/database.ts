@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import mysql from 'mysql2/promise';
-import type { Connection, RowDataPacket } from 'mysql2/promise';
+import type { Connection, Pool, RowDataPacket } from 'mysql2/promise';
 import type { Fact } from '../../src/domain/fact.ts';
 import { asTenantId } from '../../src/domain/ids.ts';
 import type { TenantId, WebhookId } from '../../src/domain/ids.ts';
@@ -37,10 +37,10 @@ export async function freshDatabase(
     throw new Error('REPRISE_TEST_DATABASE_URL is not set: run `npm test`, which starts the stack');
   const name = `reprise_test_${randomBytes(6).toString('hex')}`;
   const url = Object.assign(new URL(server), { pathname: `/${name}` }).href;
-  const admin = await mysql.createConnection(server);
-  await admin.query(`CREATE DATABASE ${name} CHARACTER SET utf8mb4`);
-  await admin.query(`USE ${name}`);
-  await admin.query("SET time_zone = '+00:00'");
+  const first = await mysql.createConnection(server);
+  await first.query(`CREATE DATABASE ${name} CHARACTER SET utf8mb4`);
+  await first.end();
+  const admin = poolOf(url);
   const signals: TestDatabase['signals'] = [];
   const emit: Emit = (signal, fields) => signals.push({ name: signal, fields });
   const opened: { close(): Promise<void> }[] = [];
@@ -77,6 +77,14 @@ export async function freshDatabase(
   };
   await database.open().migrate();
   return database;
+}
+
+/** A pool, because it outlives a server that a test kills. */
+function poolOf(url: string): Pool {
+  const pool = mysql.createPool({ uri: url, connectionLimit: 2 });
+  // The pool hears the first error of a connection only; a second one would end the test run.
+  pool.on('connection', (connection) => connection.on('error', () => undefined));
+  return pool;
 }
 
 export const TENANT = asTenantId('acme');
@@ -143,6 +151,16 @@ export async function rowOf(database: TestDatabase, jobId: string): Promise<Repl
   const [row] = await database.query<ReplayJobRow>('SELECT * FROM replay_jobs WHERE id = ?', [BigInt(jobId)]);
   if (!row) throw new Error(`no job ${jobId}`);
   return row;
+}
+
+/** Ids of other threads on this database that run a statement like this one now. */
+export async function threadsRunning(database: TestDatabase, like: string): Promise<string[]> {
+  const rows = await database.query<{ id: string }>(
+    `SELECT id AS id FROM information_schema.processlist
+     WHERE db = DATABASE() AND id <> CONNECTION_ID() AND info LIKE ?`,
+    [like],
+  );
+  return rows.map(({ id }) => id);
 }
 
 interface Step {

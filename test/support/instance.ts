@@ -24,6 +24,7 @@ export interface InstanceOptions {
 }
 
 export class Instance {
+  readonly name: string;
   readonly url: string;
   readonly logFile: string;
   readonly #child: ChildProcess;
@@ -31,6 +32,7 @@ export class Instance {
   readonly #apiKey: string;
 
   constructor(options: InstanceOptions) {
+    this.name = options.name;
     this.url = `http://127.0.0.1:${options.port}`;
     this.logFile = join(options.logDir, `${options.name}.log`);
     this.#apiKey = options.apiKey;

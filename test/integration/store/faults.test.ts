@@ -7,7 +7,7 @@ import type { Claim, JobStore, ReplayStore } from '../../../src/domain/store.ts'
 import { createJobStore } from '../../../src/store/job-store.ts';
 import { createReplayStore } from '../../../src/store/replay-store.ts';
 import { checkHistory, checkTurns, draft, freshDatabase, newReplay } from '../../support/database.ts';
-import { newWebhook, TENANT } from '../../support/database.ts';
+import { newWebhook, TENANT, threadsRunning } from '../../support/database.ts';
 import type { TestDatabase } from '../../support/database.ts';
 import { Proxy } from './proxy.ts';
 
@@ -47,16 +47,6 @@ async function started(): Promise<Claim> {
 
 const signalled = (name: string): unknown[] =>
   database.signals.filter((signal) => signal.name === name).map(({ fields }) => fields);
-
-/** Threads of this test's database that run a statement like this one. */
-async function waitingThreads(like: string): Promise<string[]> {
-  const rows = await database.query<{ id: string }>(
-    `SELECT id AS id FROM information_schema.processlist
-     WHERE db = DATABASE() AND id <> CONNECTION_ID() AND info LIKE ?`,
-    [like],
-  );
-  return rows.map(({ id }) => id);
-}
 
 describe.each(['before', 'after'] as const)('a COMMIT whose connection breaks %s it is done', (when) => {
   it('is told from one that was not: a fact is written once', async () => {
@@ -102,7 +92,7 @@ describe('a transaction is run again as a whole', () => {
     await holder.query('SELECT id FROM replay_jobs FOR UPDATE');
     const committing = jobs.commit(lease.jobId, released, lease);
     const [victim] = await vi.waitUntil(async () => {
-      const threads = await waitingThreads('%replay_jobs%for update%');
+      const threads = await threadsRunning(database, '%replay_jobs%for update%');
       return threads.length > 0 && threads;
     });
     await database.query(`KILL ${String(victim)}`);
@@ -123,7 +113,7 @@ describe('a transaction is run again as a whole', () => {
     await rival.query('SELECT id FROM webhooks WHERE id = ? FOR UPDATE', [BigInt(job.spec.webhookId)]);
     const end = { type: 'FAILED', fence: 1, reason: 'log_replaced', why: 'x' } as const;
     const committing = jobs.commit(lease.jobId, end, lease);
-    await vi.waitUntil(async () => (await waitingThreads('%webhooks%for update%')).length > 0);
+    await vi.waitUntil(async () => (await threadsRunning(database, '%webhooks%for update%')).length > 0);
     await rival.query('SELECT id FROM replay_jobs WHERE id = ? FOR UPDATE', [BigInt(lease.jobId)]);
     await vi.waitUntil(() => signalled('store.retry').length > 0);
     expect(signalled('store.retry')).toEqual([{ errno: 1213, attempt: 1 }]);
@@ -250,6 +240,23 @@ describe('the schema', () => {
     await database.query('DELETE FROM kysely_migration');
     await database.open().migrate();
     expect(await database.query('SHOW TABLES')).toHaveLength(names.length);
+  });
+
+  it('is spoken to in READ COMMITTED, UTC and strict sessions', async () => {
+    const db = database.open({ leaseMs: 30_000 });
+    for (const [pool, idle] of [
+      [db.sessions, null],
+      [db.transactions, '15'],
+    ] as const) {
+      const { rows } = await sql<{ Variable_name: string; Value: string }>`SHOW SESSION VARIABLES WHERE
+        Variable_name IN ('tx_isolation', 'transaction_isolation', 'time_zone', 'sql_mode', 'wait_timeout')
+      `.execute(pool);
+      const value = Object.fromEntries(rows.map((row) => [row.Variable_name, row.Value]));
+      expect(value['transaction_isolation'] ?? value['tx_isolation']).toBe('READ-COMMITTED');
+      expect(value['time_zone']).toBe('+00:00');
+      expect(value['sql_mode']).toContain('STRICT_ALL_TABLES');
+      if (idle !== null) expect(value['wait_timeout']).toBe(idle);
+    }
   });
 
   it('says which settings of the server could forget a fence', async () => {

@@ -23,7 +23,7 @@ function scan(records: Buffer, asked: Asked = {}) {
   const { key = 'w', fromMs = T, toMs = T + 1000, start = 0, end = Infinity } = asked;
   const wanted = { key: Buffer.from(key), fromMs, toMs, start, end, logEnd: 1_000_000_000 };
   const aborted = new AbortedTransactions(asked.aborted ?? []);
-  return scanRecords(records, wanted, aborted, asked.watch ?? new TimeWatch(toMs));
+  return scanRecords(records, wanted, aborted, asked.watch ?? new TimeWatch(toMs, 0));
 }
 
 const record = (value: string | null, ms = 0, key: string | null = 'w'): TestRecord => ({
@@ -179,7 +179,7 @@ describe('scanRecords', () => {
   });
 
   it('sees the disorder of a log', () => {
-    const watch = new TimeWatch(T + 1000);
+    const watch = new TimeWatch(T + 1000, 0);
     scan(encodeBatch({ baseOffset: 0, records: [record('a', 500), record('b', 20), record('c', 700)] }), {
       watch,
     });

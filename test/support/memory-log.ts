@@ -1,0 +1,104 @@
+// A DeliveryLog in memory: sources as arrays, batches cut as the test likes, everything asynchronous.
+
+import type { SourceName } from '../../src/domain/ids.ts';
+import type { Pin } from '../../src/domain/job.ts';
+import { identify } from '../../src/domain/identity.ts';
+import type { DeliveryLog, EventBatch, LogEvent, LogStream, StreamRequest } from '../../src/domain/log.ts';
+
+export interface MemoryRecord {
+  readonly key: string;
+  readonly id: string;
+  readonly timestampMs: number;
+  /** true = a null value. */
+  readonly tombstone?: boolean;
+}
+
+export class MemoryLog implements DeliveryLog {
+  readonly #sources: ReadonlyMap<SourceName, readonly MemoryRecord[]>;
+  readonly #batchSize: () => number;
+  /** First offset that is still readable, per source: what lies below is gone. */
+  readonly lowest = new Map<SourceName, number>();
+
+  constructor(sources: ReadonlyMap<SourceName, readonly MemoryRecord[]>, batchSize: () => number) {
+    this.#sources = sources;
+    this.#batchSize = batchSize;
+  }
+
+  async lookup(_range: unknown, pinEnds: boolean) {
+    await turn();
+    const pins: Pin[] = [...this.#sources].map(([source, records]) => ({
+      source,
+      topic: 'delivery_log',
+      partition: 0,
+      start: 0,
+      end: pinEnds ? records.length : null,
+      first: null,
+    }));
+    return { site: 'dc1', partition: 0, pins, maxRecords: 0, gaps: [] };
+  }
+
+  async ends(pins: readonly Pin[]) {
+    await turn();
+    return Object.fromEntries(pins.map(({ source }) => [source, this.#sources.get(source)?.length ?? 0]));
+  }
+
+  async marks(pins: readonly Pin[]) {
+    await turn();
+    return Object.fromEntries(pins.map(({ source }) => [source, null]));
+  }
+
+  status() {
+    return [];
+  }
+
+  stream(request: StreamRequest, signal: AbortSignal): LogStream {
+    let next = request.start;
+    return {
+      next: async () => {
+        await turn();
+        signal.throwIfAborted();
+        const batch = this.#batch(request, next);
+        next = batch.next;
+        return batch;
+      },
+      close: () => Promise.resolve(),
+    };
+  }
+
+  #batch(request: StreamRequest, from: number): EventBatch {
+    const { source, partition } = request.pin;
+    const records = this.#sources.get(source) ?? [];
+    const end = request.end() ?? records.length;
+    const lowest = Math.min(end, this.lowest.get(source) ?? 0);
+    const start = Math.max(from, lowest);
+    const next = Math.min(end, start + this.#batchSize());
+    const events: LogEvent[] = [];
+    for (let offset = start; offset < next; offset++) {
+      const record = records[offset];
+      if (!record || record.key !== request.key) continue;
+      if (record.timestampMs < request.fromMs || record.timestampMs >= request.toMs) continue;
+      events.push(eventOf(source, partition, offset, record, offset - start + 1));
+    }
+    const gaps = start > from ? [{ source, from, to: start, reason: 'retention' as const }] : [];
+    const frontierMs = records[next]?.timestampMs ?? Infinity;
+    const done = next >= end;
+    return { source, events, next, scanned: next - start, bytes: 0, frontierMs, gaps, disorderMs: 0, done };
+  }
+}
+
+function eventOf(
+  source: SourceName,
+  partition: number,
+  offset: number,
+  record: MemoryRecord,
+  scannedBefore: number,
+): LogEvent {
+  const place = { source, partition, offset, timestampMs: record.timestampMs, scannedBefore };
+  if (record.tombstone) return { ...place, value: null, eventId: '', identity: '' };
+  const value = Buffer.from(`{"id":"${record.id}"}`);
+  return { ...place, value, ...identify(Buffer.from(record.id), value, record.timestampMs, 'value') };
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
