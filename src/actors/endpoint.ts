@@ -25,6 +25,7 @@ export class Endpoint {
     this.#run = run;
     this.#target = target;
     this.#secrets = target.secrets.map(decodeSecret);
+    run.targetVersion = target.version;
     this.window = new Window(this.#concurrency());
     this.pace = new Pace(this.#rate());
     this.#connection = run.edges.sender.connect(target.url, this.#concurrency());
@@ -82,6 +83,7 @@ export class Endpoint {
     const old = this.#target;
     this.#target = target;
     this.#secrets = target.secrets.map(decodeSecret);
+    this.#run.targetVersion = target.version;
     if (target.url !== old.url || target.concurrency !== old.concurrency) {
       const retired = this.#connection;
       this.#connection = this.#run.edges.sender.connect(target.url, this.#concurrency());

@@ -35,7 +35,6 @@ export class RunningJob {
   readonly #run: Run;
   readonly #actor: ReturnType<typeof liveActor>;
   #end!: () => void;
-  #webhookVersion: number | null = null;
   readonly #life = new AbortController();
   #stopped = false;
 
@@ -87,9 +86,8 @@ export class RunningJob {
       return;
     }
     if (look.version > gate.seq) await gate.catchUp();
-    if (this.#webhookVersion !== null && look.webhookVersion !== this.#webhookVersion)
-      await this.#run.retarget();
-    this.#webhookVersion = look.webhookVersion;
+    const { targetVersion } = this.#run;
+    if (targetVersion !== null && look.webhookVersion !== targetVersion) await this.#run.retarget();
   }
 
   /** Stops delivering, settles what is in flight, writes the cut and releases the job. */

@@ -33,6 +33,8 @@ async function resolve(run: Run, signal: AbortSignal): Promise<void> {
     await run.gate.proposeUntilAnswered({ type: 'NOTHING_TO_REPLAY', fence, site, partition, pins }, signal);
     return;
   }
+  // Begun here, so that the fact's own transaction holds the gaps: a crash right after it must not forget them.
+  for (const { source, start } of pins) run.progress.cut.begin(source, start);
   for (const gap of gaps) run.progress.gap(gap);
   const waitingUntilMs = pinEnds ? null : settledAtMs;
   await run.gate.proposeUntilAnswered(

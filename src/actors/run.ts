@@ -45,7 +45,8 @@ export class Run {
   crash!: (error: unknown) => void;
   /** The database said that the lease is somebody else's; `at` names what was refused. */
   fenced!: (at: string) => void;
-  /** Reads the webhook's row anew; set by delivery. */
+  /** The version of the webhook's row that delivery uses, and how it reads the row anew; set by delivery. */
+  targetVersion: number | null = null;
   retarget: () => Promise<void> = () => Promise.resolve();
   /** Takes over changed limits; set by delivery. */
   limitsChanged: () => void = () => undefined;
