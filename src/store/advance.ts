@@ -18,6 +18,7 @@ import type { CutWrite } from '../domain/store.ts';
 import { decide, followUp, statesTagged } from '../machines/replay-job/decide.ts';
 import type { Decided } from '../machines/replay-job/decide.ts';
 import { insertFacts } from './history.ts';
+import type { Foreseen } from './history.ts';
 import { columnsOf, decidedOf } from './job-row.ts';
 import type { ReplayJobRow } from './schema.ts';
 import type { Tx } from './transaction.ts';
@@ -47,12 +48,6 @@ export async function lockJob(tx: Tx, jobId: string): Promise<LockedJob | null> 
     .forUpdate()
     .executeTakeFirst();
   return row === undefined ? null : lockedOf(row);
-}
-
-/** What will have happened: the facts in order, each with the state it leads to. */
-export interface Foreseen {
-  readonly steps: readonly { readonly fact: Fact; readonly job: Decided }[];
-  readonly last: Decided;
 }
 
 export function foresee(

@@ -4,7 +4,7 @@
 import type { Fact } from '../domain/fact.ts';
 import type { JobState } from '../domain/job.ts';
 import type { Page, PageRequest, Transition } from '../domain/store.ts';
-import type { Foreseen } from './advance.ts';
+import type { Decided } from '../machines/replay-job/decide.ts';
 import type { Tables } from './schema.ts';
 import type { Kysely } from 'kysely';
 import type { Tx } from './transaction.ts';
@@ -12,6 +12,12 @@ import { bigint, clip, cursorOf, fromDatetime, fromJson, toDatetime, toJson } fr
 
 const WHO_LENGTH = 255;
 const WHY_LENGTH = 1024;
+
+/** What will have happened: the facts in order, each with the state it leads to. */
+export interface Foreseen {
+  readonly steps: readonly { readonly fact: Fact; readonly job: Decided }[];
+  readonly last: Decided;
+}
 
 /** `from` null = the job is being born. */
 export async function insertFacts(

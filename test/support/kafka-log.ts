@@ -70,14 +70,10 @@ export class KafkaLog {
     return { commit: () => transaction.commit(), abort: () => transaction.abort() };
   }
 
-  /** The offset that the next record will have. */
-  async end(topic: string, partition: number): Promise<number> {
-    const offsets = await this.#admin.fetchTopicOffsets(topic);
-    return Number(offsets.find((each) => each.partition === partition)?.high);
-  }
-
   /** Deletes everything before `offset`. */
   async deleteBefore(topic: string, partition: number, offset: number): Promise<void> {
+    // Without it KafkaJS does not know the topic's leaders.
+    await this.#admin.fetchTopicOffsets(topic);
     await this.#admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(offset) }] });
   }
 

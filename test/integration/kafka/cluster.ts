@@ -2,9 +2,10 @@
 
 import { randomUUID } from 'node:crypto';
 import { createRequire } from 'node:module';
+import { setTimeout as sleep } from 'node:timers/promises';
 import kafkajs from 'kafkajs';
 import type { Admin, Message, Producer } from 'kafkajs';
-import { afterAll, expect } from 'vitest';
+import { afterAll, expect, vi } from 'vitest';
 import { createDeliveryLog } from '../../../src/kafka/delivery-log.ts';
 import type { DeliveryLogConfig, KafkaDeliveryLog } from '../../../src/kafka/delivery-log.ts';
 import type { Pin } from '../../../src/domain/job.ts';
@@ -13,6 +14,9 @@ import type { SignalName, Signals } from '../../../src/domain/signals.ts';
 
 const snappyCodec = createRequire(import.meta.url)('kafkajs-snappy') as () => unknown;
 kafkajs.CompressionCodecs[kafkajs.CompressionTypes.Snappy] = snappyCodec;
+
+// A JVM that starts on two busy cores takes seconds.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const given = process.env['REPRISE_TEST_BROKERS'];
 if (!given) throw new Error('REPRISE_TEST_BROKERS is not set: run npm test, which starts the stack');
@@ -51,7 +55,22 @@ export async function createTopic(topic: string, partitions = 1, settings: Recor
     name,
     value,
   }));
-  await (await admin()).createTopics({ topics: [{ topic, numPartitions: partitions, configEntries }] });
+  const to = await admin();
+  await to.createTopics({ topics: [{ topic, numPartitions: partitions, configEntries }] });
+  await becomes(() => to.fetchTopicOffsets(topic));
+}
+
+/** Asks until it works: a broker takes some ms to act on what its controller has decided. */
+export async function becomes(ask: () => Promise<unknown>): Promise<void> {
+  for (let left = 500; ; left--) {
+    try {
+      await ask();
+      return;
+    } catch (error) {
+      if (left === 0) throw error;
+      await sleep(20);
+    }
+  }
 }
 
 export async function freshTopic(partitions = 1, settings: Record<string, string> = {}): Promise<string> {

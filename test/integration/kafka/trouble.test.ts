@@ -8,6 +8,7 @@ import {
   T,
   admin,
   atEnd,
+  becomes,
   brokers,
   createTopic,
   freshTopic,
@@ -34,14 +35,7 @@ async function deleteBefore(topic: string, offset: number): Promise<void> {
 async function recreate(topic: string): Promise<void> {
   await (await admin()).deleteTopics({ topics: [topic] });
   // The broker refuses the name until the old topic is gone.
-  for (;;) {
-    try {
-      await createTopic(topic);
-      return;
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  }
+  await becomes(() => createTopic(topic));
 }
 
 describe('retention', () => {
