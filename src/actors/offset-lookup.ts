@@ -56,10 +56,12 @@ async function continueFrom(run: Run, pins: readonly Pin[], signal: AbortSignal)
   await run.gate.proposeUntilAnswered({ type: 'CONTINUED', fence }, signal);
 }
 
-/** Another batch at the same offset. A batch further on means retention, which the reader names as a gap. */
+/** Another batch there, or none although the log goes on. Null = retention, which the reader names as a gap. */
 function isReplaced({ first }: Pin, found: BatchMark | null): boolean {
-  if (!first || found?.offset !== first.offset) return false;
-  return found.crc !== first.crc || found.maxTimestampMs !== first.maxTimestampMs;
+  if (!first || !found) return false;
+  return (
+    found.offset !== first.offset || found.crc !== first.crc || found.maxTimestampMs !== first.maxTimestampMs
+  );
 }
 
 /** The database's clock, however long the database takes to answer. */
