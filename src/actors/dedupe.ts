@@ -135,12 +135,9 @@ class Dedupe {
 
   /** A batch is used up: the cut moves past its tail, its gaps become the job's. */
   #passed(batch: EventBatch, scannedAlready: number): void {
-    const { progress, edges } = this.#run;
+    const { progress } = this.#run;
     const known = this.#known.get(batch.source) ?? 0;
-    for (const gap of batch.gaps) {
-      if (gap.to > known) progress.gap(gap);
-      edges.emit('read.gap', { source: gap.source, from: gap.from, to: gap.to, reason: gap.reason });
-    }
+    for (const gap of batch.gaps) if (gap.to > known) progress.gap(gap);
     if (batch.next <= known) return;
     this.#tellCounts();
     progress.counts.scanned += batch.scanned - scannedAlready;

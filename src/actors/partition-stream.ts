@@ -38,18 +38,10 @@ async function readSource(run: Run, pin: Pin, pipe: Pipe<EventBatch>, signal: Ab
 }
 
 async function pump(run: Run, stream: LogStream, pipe: Pipe<EventBatch>, signal: AbortSignal): Promise<void> {
-  const { emit } = run.edges;
   for (;;) {
     const batch = await stream.next();
     if (signal.aborted) return;
     run.progress.mark++;
-    emit('read.batch', {
-      source: batch.source,
-      records: batch.scanned,
-      matched: batch.events.length,
-      bytes: batch.bytes,
-      disorderMs: batch.disorderMs,
-    });
     await run.budget.room(() => pipe.isEmpty, signal);
     run.budget.take(bytesOf(batch));
     await pipe.put(batch);
