@@ -1,70 +1,27 @@
 // The real MySQL 9.7, which Debian has only in its unstable suite. Its packages are downloaded with
 // an apt configuration of our own and unpacked beside it; nothing is installed, root is not needed.
 // It runs through its own loader and libraries, because the system's are older.
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ensureFolder } from './artifacts.ts';
 import { userArgs } from './database.ts';
 import type { DatabaseBrand } from './database.ts';
+import { unpackWithDependencies } from './debian.ts';
 import { repriseDir, sha256 } from './paths.ts';
 import { run } from './run.ts';
 
 const PACKAGES = ['mysql-server-core', 'mysql-client-core'];
-const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
 /** The folder that stands for `/` of the unpacked packages. */
 export async function ensureMysql(): Promise<string> {
   const stamp = sha256('sid', ...PACKAGES);
   const folder = await ensureFolder(join(repriseDir, 'mysql-9.7'), stamp, async (partial) => {
     console.error('downloading MySQL 9.7 ...');
-    const archives = await download(join(partial, 'apt'));
-    const root = join(partial, 'root');
-    mkdirSync(root);
-    for (const archive of archives) await run('dpkg-deb', ['-x', archive, root]);
-    rmSync(join(partial, 'apt'), { recursive: true });
+    const root = await unpackWithDependencies(partial, 'sid', PACKAGES);
     const version = await run(join(root, 'usr/bin/mysql'), ['--version']).catch(() => '');
     if (version !== '' && !version.includes(' 9.')) console.error(`note: this is ${version.trim()}`);
   });
   return join(folder, 'root');
-}
-
-async function download(apt: string): Promise<string[]> {
-  const archives = join(apt, 'archives');
-  mkdirSync(join(archives, 'partial'), { recursive: true });
-  mkdirSync(join(apt, 'lists', 'partial'), { recursive: true });
-  writeFileSync(join(apt, 'status'), '');
-  writeFileSync(join(apt, 'sources.list'), `deb [signed-by=${KEYRING}] ${await debianUri()} sid main\n`);
-  const settings = [
-    `Dir::Etc::SourceList=${join(apt, 'sources.list')}`,
-    'Dir::Etc::SourceParts=-',
-    `Dir::State=${apt}`,
-    `Dir::State::Lists=${join(apt, 'lists')}`,
-    `Dir::State::status=${join(apt, 'status')}`,
-    `Dir::Cache=${apt}`,
-    `Dir::Cache::archives=${archives}`,
-    'APT::Sandbox::User=root',
-    'APT::Architecture=amd64',
-    // Hooks of the system (that clear its caches) have no business here.
-    'APT::Update::Post-Invoke=',
-    'Debug::NoLocking=1',
-  ].flatMap((setting) => ['-o', setting]);
-  await run('apt-get', [...settings, '-qq', 'update']);
-  await run('apt-get', [...settings, '-qq', '-y', '-d', '--no-install-recommends', 'install', ...PACKAGES]);
-  const found = readdirSync(archives).filter((file) => file.endsWith('.deb'));
-  if (found.length === 0) throw new Error('apt-get downloaded no MySQL packages');
-  return found.map((file) => join(archives, file));
-}
-
-/** The archive the machine itself uses. */
-async function debianUri(): Promise<string> {
-  const hint =
-    'MySQL comes from Debian packages and needs a Debian machine with apt; use --database mariadb elsewhere';
-  const uris = await run('apt-get', ['indextargets', '--format', '$(REPO_URI)']).catch((error: unknown) => {
-    throw new Error(hint, { cause: error });
-  });
-  const uri = uris.split('\n').find((line) => /\/debian\/?$/.test(line));
-  if (uri === undefined) throw new Error(hint);
-  return uri;
 }
 
 async function command(): Promise<readonly string[]> {

@@ -3,10 +3,8 @@
 // its first fact, and the pool of any instance takes it from there (the nudge only saves a poll interval).
 
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import type { FastifyRequest } from 'fastify';
 import type { Static } from 'typebox';
 import { RepriseError } from '../domain/errors.ts';
-import { asJobId, isId, type JobId } from '../domain/ids.ts';
 import type { IdentityMode, JobSpec } from '../domain/job.ts';
 import type { Emit } from '../domain/signals.ts';
 import type { ReplayStore } from '../domain/store.ts';
@@ -14,6 +12,7 @@ import { principalOf } from './access.ts';
 import { pageOf, replay, transition } from './answers.ts';
 import { pageAnswer, pageRequest } from './cursor.ts';
 import { checkRange } from './range.ts';
+import { jobIdOf, noReplay } from './replay-lookup.ts';
 import { idParams, pageQuery, replayDraft } from './requests.ts';
 import { showReplay, showTransition } from './views.ts';
 import { noWebhook, webhookIdOf } from './webhooks.ts';
@@ -121,12 +120,4 @@ function specOf(
     groupId: null,
     limits: { maxRate, concurrency },
   };
-}
-
-function jobIdOf(request: FastifyRequest<{ Params: { id: string } }>): JobId {
-  return isId(request.params.id) ? asJobId(request.params.id) : noReplay();
-}
-
-function noReplay(): never {
-  throw new RepriseError('not_found', 'No replay has this id; GET /v1/replays lists yours.');
 }

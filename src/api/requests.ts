@@ -76,6 +76,22 @@ export const replayDraft = (maxRate: number) =>
     CLOSED,
   );
 
+const reason = Type.Optional(
+  Type.String({ maxLength: 500, description: 'why, for the history: text of at most 500 characters' }),
+);
+
+export const steeringReason = Type.Object({ reason }, CLOSED);
+
+export const limitsChange = (maxRate: number) =>
+  Type.Object(
+    {
+      maxRate: Type.Optional(rateLimit(maxRate)),
+      concurrency: Type.Optional(concurrencyLimit),
+      reason,
+    },
+    { ...CLOSED, minProperties: 1 },
+  );
+
 export const pageQuery = Type.Object(
   {
     limit: Type.Optional(

@@ -15,6 +15,7 @@ import { opsRoutes, type Readiness } from './ops.ts';
 import { answerClientError, problemHandler } from './problems.ts';
 import { replayRequestRoute, replayRoutes } from './replays.ts';
 import { answerMissingRoutes } from './routing.ts';
+import { steeringRoutes } from './steering.ts';
 import { validatorCompiler } from './validation.ts';
 import { webhookRoutes } from './webhooks.ts';
 
@@ -83,6 +84,7 @@ async function addRoutes(app: FastifyInstance, options: ApiOptions): Promise<voi
       await v1.register(webhookRoutes(options), { prefix: '/webhooks' });
       await v1.register(replayRequestRoute(options), { prefix: '/webhooks' });
       await v1.register(replayRoutes(options), { prefix: '/replays' });
+      await v1.register(steeringRoutes(options), { prefix: '/replays' });
     },
     { prefix: '/v1' },
   );

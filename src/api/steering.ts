@@ -1,0 +1,89 @@
+// Routes that steer a replay while it lives: pause, resume, cancel, change its limits. Each only records a
+// request (who and why); the owner grants it at its own cut, or the store at once when nobody holds a lease. So
+// the answer is 202 and shows the job as it is now; its state follows.
+
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { RepriseError } from '../domain/errors.ts';
+import type { JobId, TenantId } from '../domain/ids.ts';
+import type { ReplayStore, SteerProposal } from '../domain/store.ts';
+import { principalOf } from './access.ts';
+import { replay } from './answers.ts';
+import type { ReplayRoutes } from './replays.ts';
+import { jobIdOf, noReplay } from './replay-lookup.ts';
+import { idParams, limitsChange, steeringReason } from './requests.ts';
+import { showReplay } from './views.ts';
+
+const TAGS = { tags: ['replays'] };
+
+const VERBS = [
+  ['pause', 'PAUSE_REQUESTED', 'Pause a replay; nothing of it is repeated when it is resumed'],
+  ['resume', 'RESUME_REQUESTED', 'Resume a paused replay, or take back a pause that was not granted yet'],
+  ['cancel', 'CANCEL_REQUESTED', 'End a replay for good at its present cut'],
+] as const;
+
+export function steeringRoutes({
+  store,
+  maxRate,
+  onReplayRequested,
+}: ReplayRoutes): FastifyPluginAsyncTypebox {
+  return async (app) => {
+    // A reason is welcome, not required: a bare POST is a request too.
+    app.addHook('preValidation', (request, _reply, done) => {
+      if (request.method === 'POST') request.body ??= {};
+      done();
+    });
+    for (const [verb, type, summary] of VERBS) {
+      const schema = {
+        ...TAGS,
+        operationId: `${verb}Replay`,
+        summary,
+        params: idParams,
+        body: steeringReason,
+      };
+      app.post(
+        `/:id/${verb}`,
+        { schema: { ...schema, response: { 202: replay } } },
+        async (request, reply) => {
+          const { tenant, name } = principalOf(request);
+          const id = jobIdOf(request);
+          await steer(store, tenant, id, { type, by: name, why: request.body.reason ?? '' });
+          onReplayRequested();
+          return reply.code(202).send(showReplay((await store.replay(tenant, id)) ?? noReplay()));
+        },
+      );
+    }
+    const change = {
+      ...TAGS,
+      operationId: 'changeReplay',
+      summary: 'Change the limits of a replay, also while it runs',
+      params: idParams,
+      body: limitsChange(maxRate),
+    };
+    app.patch('/:id', { schema: { ...change, response: { 202: replay } } }, async (request, reply) => {
+      const { tenant, name } = principalOf(request);
+      const id = jobIdOf(request);
+      const { limits } = (await store.replay(tenant, id)) ?? noReplay();
+      const { reason = '', ...changed } = request.body;
+      const why = { by: name, why: reason };
+      await steer(store, tenant, id, { type: 'LIMITS_CHANGED', limits: { ...limits, ...changed }, ...why });
+      return reply.code(202).send(showReplay((await store.replay(tenant, id)) ?? noReplay()));
+    });
+    return Promise.resolve();
+  };
+}
+
+async function steer(store: ReplayStore, tenant: TenantId, id: JobId, request: SteerProposal): Promise<void> {
+  const result = await store.steer(tenant, id, request);
+  if (result.ok) return;
+  if (result.why === 'unknown_job') noReplay();
+  const state = result.state ?? 'unknown';
+  throw new RepriseError('illegal_state', `The replay is ${state}; ${WHEN[request.type]}.`);
+}
+
+/** When a request is possible, for the one whose request was refused. */
+const WHEN: Readonly<Record<SteerProposal['type'], string>> = {
+  PAUSE_REQUESTED: 'only one that is OPEN, STARTED or ONGOING and not being cancelled can be paused',
+  RESUME_REQUESTED: 'only one that is PAUSED, or is about to be, can be resumed',
+  CANCEL_REQUESTED: 'only one that has not ended and is not being cancelled can be cancelled',
+  LIMITS_CHANGED: 'only one that has not ended can be changed',
+};
