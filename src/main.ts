@@ -40,6 +40,7 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
 const LOOK_INTERVAL_MS = 250;
 const RECLAIMS_PER_POLL = 8;
 const RETRY_AFTER_CAP_MS = 300_000;
+const FAILURES_IN_A_ROW = 10;
 
 async function main(): Promise<void> {
   const config = loadConfig(process.env);
@@ -115,7 +116,6 @@ async function main(): Promise<void> {
   const isReady = await becomeReady({
     migrate: () => database.migrate(),
     checkLog: () => deliveryLog.check(),
-    emit,
     signal: stopping.signal,
   });
   if (isReady) pool.start();
@@ -153,17 +153,29 @@ function actorSettings(config: Config, instance: InstanceId): ActorSettings {
       capMs: config.retryCapMs,
       retryAfterCapMs: RETRY_AFTER_CAP_MS,
     },
+    health: {
+      // More than one event's attempts, so that a single poison event is given up and not taken for an outage.
+      failuresInARow: Math.max(FAILURES_IN_A_ROW, config.maxAttempts + 1),
+      probeBaseMs: config.retryBaseMs,
+      probeCapMs: config.retryCapMs,
+      downLimitMs: config.endpointDownLimitMs,
+    },
   };
 }
 
 async function storeGauges(database: Database): Promise<readonly GaugeReading[]> {
-  const { states, oldestOpenSeconds } = await readGauges(database);
+  const { states, oldestOpenSeconds, oldestClaimableSeconds, expiredLeases } = await readGauges(database);
   const jobs = Object.entries(states).map(([state, value]) => ({
     gauge: 'jobs' as const,
     labels: { state },
     value,
   }));
-  return [...jobs, { gauge: 'oldestOpen', value: oldestOpenSeconds }];
+  return [
+    ...jobs,
+    { gauge: 'oldestOpen', value: oldestOpenSeconds },
+    { gauge: 'oldestClaimable', value: oldestClaimableSeconds },
+    { gauge: 'expiredLeases', value: expiredLeases },
+  ];
 }
 
 function siteOf({ name, brokers, topics, tls, sasl }: Config['sites'][number]): LogSite {

@@ -3,13 +3,12 @@
 // what is missing. Afterwards it keeps looking at the log, so that /readyz tells today's state.
 // A wrong number of partitions is final: events of a key would be looked for where they are not.
 
-import type { Emit } from './domain/signals.ts';
 import { RepriseError } from './domain/errors.ts';
 import { pause } from './domain/pause.ts';
 
 const DATABASE_RETRY_MS = 1_000;
 const LOG_RETRY_MS = 2_000;
-const LOG_WATCH_MS = 30_000;
+const LOG_WATCH_MS = 10_000;
 
 export interface CheckedSite {
   readonly site: string;
@@ -20,8 +19,8 @@ export interface CheckedSite {
 
 export interface ReadinessOptions {
   readonly migrate: () => Promise<void>;
+  /** Tells changes by itself; never rejects. */
   readonly checkLog: () => Promise<readonly CheckedSite[]>;
-  readonly emit: Emit;
   readonly signal: AbortSignal;
 }
 
@@ -29,17 +28,16 @@ export interface ReadinessOptions {
  * Resolves true when jobs may be claimed, false when `signal` aborted first.
  * Rejects with RepriseError `partition_mismatch`, and with whatever else a migration cannot survive.
  */
-export async function becomeReady({ migrate, checkLog, emit, signal }: ReadinessOptions): Promise<boolean> {
+export async function becomeReady({ migrate, checkLog, signal }: ReadinessOptions): Promise<boolean> {
   await untilMigrated(migrate, signal);
   while (!signal.aborted) {
     const sites = await checkLog();
     const mismatch = sites.find(({ code }) => code === 'partition_mismatch');
     if (mismatch) throw new RepriseError('partition_mismatch', mismatch.problem ?? mismatch.site);
     if (sites.some(({ problem }) => problem === null)) {
-      watch(checkLog, emit, sites, signal);
+      watch(checkLog, sites, signal);
       return true;
     }
-    tell(emit, sites, new Map());
     await pause(LOG_RETRY_MS, signal);
   }
   return false;
@@ -59,29 +57,16 @@ async function untilMigrated(migrate: () => Promise<void>, signal: AbortSignal):
 
 function watch(
   checkLog: () => Promise<readonly CheckedSite[]>,
-  emit: Emit,
   first: readonly CheckedSite[],
   signal: AbortSignal,
 ): void {
-  const known = new Map<string, string | null>();
-  tell(emit, first, known);
+  let sites = first;
   const look = async (): Promise<void> => {
     while (!signal.aborted) {
-      const troubled = [...known.values()].some((problem) => problem !== null);
+      const troubled = sites.some(({ problem }) => problem !== null);
       await pause(troubled ? LOG_RETRY_MS : LOG_WATCH_MS, signal);
-      if (!signal.aborted) tell(emit, await checkLog(), known);
+      if (!signal.aborted) sites = await checkLog();
     }
   };
   void look();
-}
-
-/** Each problem once, and once more when it is over. */
-function tell(emit: Emit, sites: readonly CheckedSite[], known: Map<string, string | null>): void {
-  for (const { site, problem } of sites) {
-    const before = known.get(site);
-    known.set(site, problem);
-    if (problem === before) continue;
-    if (problem !== null) emit('log.problem', { site, problem });
-    else emit('log.fine', { site });
-  }
 }

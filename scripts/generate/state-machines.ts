@@ -1,6 +1,7 @@
 // The machines as documents: walks machine.root and writes Mermaid and a table of edges. The machine definition
 // is the only source; a fact that has no edge here is refused everywhere.
 
+import { endpointHealthMachine } from '../../src/machines/endpoint-health.ts';
 import { replayJobMachine } from '../../src/machines/replay-job/machine.ts';
 
 interface Edge {
@@ -10,7 +11,22 @@ interface Edge {
   readonly guard: string;
 }
 
-type Node = (typeof replayJobMachine)['root'];
+/** What is used of XState's state nodes, whatever their machine. */
+interface Node {
+  readonly key: string;
+  readonly description?: string | undefined;
+  readonly tags: readonly string[];
+  readonly type: string;
+  readonly initial: { readonly target: readonly { readonly key: string }[] };
+  readonly states: Readonly<Record<string, Node>>;
+  readonly transitions: ReadonlyMap<string, readonly Transition[]>;
+}
+
+interface Transition {
+  readonly eventType: string;
+  readonly guard?: unknown;
+  readonly target?: readonly { readonly key: string }[] | undefined;
+}
 
 function edgesOf(node: Node): Edge[] {
   const edges: Edge[] = [];
@@ -26,7 +42,8 @@ function edgesOf(node: Node): Edge[] {
 }
 
 function mermaid(node: Node): string {
-  const lines = ['stateDiagram-v2', '  direction LR', '  [*] --> NEW'];
+  const first = node.initial.target[0]?.key ?? '';
+  const lines = ['stateDiagram-v2', '  direction LR', `  [*] --> ${first}`];
   const byPair = new Map<string, string[]>();
   for (const { from, to, fact } of edgesOf(node)) {
     // Requests do not move the state; the table lists them.
@@ -36,7 +53,7 @@ function mermaid(node: Node): string {
   }
   for (const [pair, facts] of byPair) lines.push(`  ${pair}: ${facts.join(' / ')}`);
   for (const state of Object.values(node.states)) {
-    if (state.tags.includes('terminal')) lines.push(`  ${state.key} --> [*]`);
+    if (state.tags.includes('terminal') || state.type === 'final') lines.push(`  ${state.key} --> [*]`);
   }
   return lines.join('\n');
 }
@@ -53,18 +70,23 @@ function substates(node: Node): string {
     .join('\n');
 }
 
-/** docs/STATE-MACHINES.md as text. */
-export function stateMachines(): string {
-  const { root } = replayJobMachine;
-  const states = Object.values(root.states)
+const states = (node: Node): string =>
+  Object.values(node.states)
     .map((state) => `| \`${state.key}\` | ${state.tags.join(', ') || '-'} | ${state.description ?? ''} |`)
     .join('\n');
-  const edges = edgesOf(root)
+
+const edges = (node: Node): string =>
+  edgesOf(node)
     .map(
       ({ from, to, fact, guard }) =>
         `| \`${fact}\` | ${from} | ${to} | ${guard === '' ? '-' : `\`${guard}\``} |`,
     )
     .join('\n');
+
+/** docs/STATE-MACHINES.md as text. */
+export function stateMachines(): string {
+  const job = replayJobMachine.root as unknown as Node;
+  const health = endpointHealthMachine.root as unknown as Node;
   return `# State machines
 
 Generated from \`src/machines\` by \`npm run generate\`; \`npm run check\` fails when it is out of date.
@@ -74,12 +96,12 @@ Generated from \`src/machines\` by \`npm run generate\`; \`npm run check\` fails
 Each step is a fact: decided by the machine, committed under the fence, and only then acted upon.
 
 \`\`\`mermaid
-${mermaid(root)}
+${mermaid(job)}
 \`\`\`
 
 | state | tags | meaning |
 | --- | --- | --- |
-${states}
+${states(job)}
 
 ### Inside ONGOING
 
@@ -87,7 +109,7 @@ Local to the owner's process; the heartbeat carries them.
 
 | region | substate | meaning |
 | --- | --- | --- |
-${substates(root)}
+${substates(job)}
 
 ### Facts
 
@@ -95,6 +117,22 @@ Without a change of state the children of the state go on undisturbed.
 
 | fact | in | leads to | guard |
 | --- | --- | --- | --- |
-${edges}
+${edges(job)}
+
+## The health of an endpoint
+
+Local to one run of a job: what the answers of its webhook say about the endpoint, beside each single event.
+
+\`\`\`mermaid
+${mermaid(health)}
+\`\`\`
+
+| state | tags | meaning |
+| --- | --- | --- |
+${states(health)}
+
+| event | in | leads to | guard |
+| --- | --- | --- | --- |
+${edges(health)}
 `;
 }

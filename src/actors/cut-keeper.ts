@@ -34,6 +34,7 @@ export class CutKeeper {
     try {
       const answer = await this.#run.gate.saveCut();
       if (answer === 'fenced') this.#run.fenced('cut');
+      else this.#run.cutSavedMs = this.#run.edges.clock.monoMs();
       this.#run.declareWait('cut', null);
     } catch {
       // The database is away: the store has said so. Delivery goes on up to the bound, then waits for us.

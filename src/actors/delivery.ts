@@ -6,7 +6,6 @@
 
 import { setMaxListeners } from 'node:events';
 import type { LogEvent } from '../domain/log.ts';
-import { hintOf, judge, strains } from '../domain/outcome.ts';
 import type { Answer } from '../domain/sender.ts';
 import { CutKeeper } from './cut-keeper.ts';
 import { Endpoint } from './endpoint.ts';
@@ -15,6 +14,7 @@ import { RetryQueue } from './retry-queue.ts';
 import type { Retry } from './retry-queue.ts';
 import type { Run } from './run.ts';
 import { settleDown } from './settle-down.ts';
+import { Settlement } from './settlement.ts';
 
 /** Below this many queued events the next chunk is asked for. */
 const LOW_WATER = 32;
@@ -38,6 +38,7 @@ class Delivery {
   #flights = new AbortController();
   readonly #cutKeeper: CutKeeper;
   readonly #retries = new RetryQueue();
+  readonly #settlement: Settlement;
   #queue: LogEvent[] = [];
   #head = 0;
   #inFlight = 0;
@@ -52,6 +53,7 @@ class Delivery {
     this.#signal = signal;
     setMaxListeners(0, this.#flights.signal);
     this.#cutKeeper = new CutKeeper(run, signal);
+    this.#settlement = new Settlement(run, endpoint, this.#retries);
   }
 
   /** Until everything is settled, a wish to stop is granted, or the machine leaves ONGOING. */
@@ -129,9 +131,10 @@ class Delivery {
     if (this.#queued < LOW_WATER) this.#releaseFeeder();
   }
 
-  /** Somebody wants the job paused or cancelled, or the instance stops: nothing new is started. */
+  /** Somebody wants the job to stop, the endpoint does, or the instance: nothing new is started. */
   get #isStopping(): boolean {
-    return this.#run.stopping !== null || this.#run.context().wanted !== null || this.#run.lease.isLost;
+    const { stopping, endpointPause, lease } = this.#run;
+    return stopping !== null || endpointPause !== null || this.#run.context().wanted !== null || lease.isLost;
   }
 
   /** A lease that is over takes its requests with it; one that came back begins with fresh ones. */
@@ -161,6 +164,7 @@ class Delivery {
     const { lease, progress, edges } = this.#run;
     const { window, pace } = this.#endpoint;
     if (!lease.mayAct || this.#flights.signal.aborted) return false;
+    if (this.#endpoint.health.isSuspended && !this.#mayProbe(now)) return false;
     if (window.room(this.#inFlight, now) === 0) {
       const heldMs = window.waitMs(now);
       if (heldMs > 0) {
@@ -184,6 +188,18 @@ class Delivery {
     return true;
   }
 
+  /** While the endpoint is down: one at a time, when the next probe is due. */
+  #mayProbe(now: number): boolean {
+    const { health } = this.#endpoint;
+    this.#run.enter('throttled');
+    if (this.#inFlight > 0) return false;
+    const waitMs = health.nextProbeMs - now;
+    if (waitMs <= 0) return true;
+    this.#run.edges.emit('delivery.limited', { by: 'endpoint_down', waitMs });
+    this.#wakeIn(waitMs);
+    return false;
+  }
+
   #start(item: Retry): void {
     this.#inFlight++;
     this.#run.progress.cut.started();
@@ -199,56 +215,18 @@ class Delivery {
 
   #answered(item: Retry, answer: Answer, sentAtMs: number): void {
     const { progress, edges } = this.#run;
-    const now = edges.clock.monoMs();
-    const { window } = this.#endpoint;
-    if (strains(answer)) window.strained(sentAtMs, now);
-    else if (answer.kind === 'answered') window.answered(sentAtMs, now, this.#inFlight);
+    this.#settlement.answered(item, answer, sentAtMs, this.#inFlight);
     this.#inFlight--;
     edges.emit('delivery.in_flight', { change: -1 });
-    const outcome = judge(answer, item.attempt, edges.settings.retry, edges.random);
-    edges.emit('delivery.attempt', { outcome: nameOf(answer, outcome.kind), durationMs: answer.durationMs });
-    if (outcome.kind === 'delivered') {
-      progress.delivered(item.event);
-      this.#release(item.event);
-    } else if (outcome.kind === 'give_up') {
-      const lastStatus = answer.kind === 'answered' ? answer.status : null;
-      progress.deadLettered(item.event, { reason: outcome.reason, lastStatus, attempts: item.attempt });
-      edges.emit('delivery.dead_letter', { jobId: this.#run.job.id, reason: outcome.reason });
-      this.#release(item.event);
-    } else {
-      this.#retry(item, answer, now, outcome);
-    }
-    if (answer.kind === 'unanswered' || hintOf(answer) !== 'fine') {
-      this.#run.lastRefusal = answer.kind === 'answered' ? `http_${answer.status}` : answer.failure;
-    }
+    this.#run.endpointPause = this.#endpoint.health.pause;
     if (progress.cut.isDue) this.#cutKeeper.cutNow();
     this.#pump();
-  }
-
-  #retry(
-    item: Retry,
-    answer: Answer,
-    now: number,
-    outcome: { afterMs: number; slowDownMs: number | null },
-  ): void {
-    this.#run.progress.cut.returned();
-    const aborted = answer.kind === 'unanswered' && answer.failure === 'aborted';
-    if (answer.kind === 'unanswered' && !aborted) this.#run.progress.counts.unanswered++;
-    if (outcome.slowDownMs !== null) this.#endpoint.window.slowDown(now + outcome.slowDownMs);
-    this.#retries.add(
-      { event: item.event, attempt: item.attempt + (aborted ? 0 : 1) },
-      now + outcome.afterMs,
-    );
   }
 
   #takeQueued(): Retry {
     const event = this.#queue[this.#head++];
     if (!event) throw new Error('the queue is empty');
-    return { event, attempt: 1 };
-  }
-
-  #release(event: LogEvent): void {
-    this.#run.budget.release(event.value?.length ?? 0);
+    return { event, attempt: 1, failed: 0 };
   }
 
   #wakeIn(ms: number): void {
@@ -274,11 +252,4 @@ class Delivery {
     gauges.queued = this.#queued;
     gauges.retrying = this.#retries.size;
   }
-}
-
-/** Bounded names for the metric: what happened, not the status itself. */
-function nameOf(answer: Answer, kind: string): string {
-  if (kind === 'delivered') return 'delivered';
-  const cause = answer.kind === 'answered' ? `http_${Math.floor(answer.status / 100)}xx` : answer.failure;
-  return kind === 'give_up' ? `dead_letter_${cause}` : `retry_${cause}`;
 }

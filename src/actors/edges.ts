@@ -7,6 +7,7 @@ import type { RetryPolicy } from '../domain/outcome.ts';
 import type { WebhookSender } from '../domain/sender.ts';
 import type { Emit } from '../domain/signals.ts';
 import type { JobStore } from '../domain/store.ts';
+import type { HealthPolicy } from '../machines/endpoint-health.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 
 export interface ActorSettings {
@@ -25,6 +26,7 @@ export interface ActorSettings {
   readonly requestTimeoutMs: number;
   readonly dedupeMaxEntries: number;
   readonly retry: RetryPolicy;
+  readonly health: HealthPolicy;
 }
 
 export interface Edges {

@@ -7,6 +7,7 @@ import { Pace } from '../domain/pace.ts';
 import type { Answer, DeliveryTarget, ReceiverConnection } from '../domain/sender.ts';
 import { decodeSecret, sign } from '../domain/signature.ts';
 import { Window } from '../domain/window.ts';
+import { EndpointHealth } from '../machines/endpoint-health.ts';
 import { pause } from '../domain/pause.ts';
 import type { Retry } from './retry-queue.ts';
 import type { Run } from './run.ts';
@@ -16,6 +17,7 @@ const EMPTY = Buffer.alloc(0);
 export class Endpoint {
   readonly window: Window;
   readonly pace: Pace;
+  readonly health: EndpointHealth;
   readonly #run: Run;
   #target: DeliveryTarget;
   #secrets: readonly KeyObject[];
@@ -28,6 +30,7 @@ export class Endpoint {
     run.targetVersion = target.version;
     this.window = new Window(this.#concurrency());
     this.pace = new Pace(this.#rate());
+    this.health = new EndpointHealth(run.edges.settings.health);
     this.#connection = run.edges.sender.connect(target.url, this.#concurrency());
   }
 

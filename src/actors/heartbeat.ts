@@ -1,6 +1,7 @@
 // Child of STARTED and ONGOING: keeps the lease alive for as long as the work is alive. The heartbeat carries
 // the progress mark; an owner that neither settles, nor reads, nor has declared a wait stops beating, so that
 // another instance takes the job over: a heartbeat that hides a wedged owner would be worse than none.
+// The lease's end is watched beside the beats: one that hangs in the database must not hide it.
 
 import { RateMeter } from '../domain/rate-meter.ts';
 import type { HeartbeatDetail } from '../domain/store.ts';
@@ -13,6 +14,10 @@ const WEDGED_LEASES = 3;
 const RETRY_MS = 500;
 
 export async function heartbeat(run: Run, signal: AbortSignal): Promise<void> {
+  await Promise.all([keepBeating(run, signal), watchLease(run, signal)]);
+}
+
+async function keepBeating(run: Run, signal: AbortSignal): Promise<void> {
   const { settings, clock } = run.edges;
   const rates = new Rates(run);
   let mark = run.progress.mark;
@@ -55,7 +60,16 @@ async function beat(run: Run, rates: Rates): Promise<boolean> {
   }
 }
 
+/** Tells in time that the lease becomes doubtful, and that it ended: requests in flight end with it. */
+async function watchLease(run: Run, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted && !run.lease.isLost) {
+    tellLease(run);
+    await pause(run.lease.nextChangeMs ?? run.edges.settings.heartbeatIntervalMs, signal);
+  }
+}
+
 function tellLease(run: Run): void {
+  if (run.lease.isLost) return;
   const { jobId } = run.lease.key;
   if (run.lease.isDoubtful) {
     if (!run.isDoubtful) run.edges.emit('lease.doubtful', { jobId, remainingMs: run.lease.remainingMs });
@@ -97,7 +111,7 @@ class Rates {
       retrying,
       owed: cut.owedCount,
       exposed: cut.exposed,
-      waiting: [...run.waits.values()][0]?.why.slice(0, 200) ?? null,
+      waiting: (run.waits.get('pinEnds') ?? [...run.waits.values()][0])?.why.slice(0, 200) ?? null,
       lastRefusal: run.lastRefusal,
     };
   }

@@ -70,9 +70,11 @@ export class RunningJob {
     this.#apply(claimFact);
   }
 
-  /** Events read and not yet settled. */
-  get owedCount(): number {
-    return this.#run.progress.cut.owedCount;
+  /** For the metrics; ages in ms. A cut has no age while there is nothing to save. */
+  get gauges(): { readonly owed: number; readonly heartbeatAgeMs: number; readonly cutAgeMs: number } {
+    const { progress, lease, cutSavedMs, edges } = this.#run;
+    const cutAgeMs = progress.cut.isDirty ? edges.clock.monoMs() - cutSavedMs : 0;
+    return { owed: progress.cut.owedCount, heartbeatAgeMs: lease.ageMs, cutAgeMs };
   }
 
   /** What the instance's cheap look saw: others' requests are fetched and applied, a lost lease ends the run. */

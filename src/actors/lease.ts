@@ -60,6 +60,11 @@ export class Lease {
     return this.#leaseMs - this.#marginMs - Math.max(monoAge, wallAge);
   }
 
+  /** Milliseconds since the last heartbeat that was accepted was sent. */
+  get ageMs(): number {
+    return this.#clock.monoMs() - this.#from.monoMs;
+  }
+
   /** Whether a request may be handed to a socket now. */
   get mayAct(): boolean {
     return this.remainingMs > 0;
@@ -68,5 +73,12 @@ export class Lease {
   /** Near its end: a heartbeat should have been answered by now. */
   get isDoubtful(): boolean {
     return this.remainingMs <= this.#marginMs;
+  }
+
+  /** Until it becomes doubtful, then until it ends; null when it has. */
+  get nextChangeMs(): number | null {
+    const remainingMs = this.remainingMs;
+    if (remainingMs > this.#marginMs) return remainingMs - this.#marginMs;
+    return remainingMs > 0 ? remainingMs : null;
   }
 }

@@ -59,8 +59,13 @@ function bytesOf(batch: EventBatch): number {
   return bytes;
 }
 
+/**
+ * The pinned end, or the cut where that is further: a fetch may have read past the watermark that was asked for
+ * the end before it was committed, and what an earlier owner owes there must be found again.
+ */
 function endOf(run: Run, pin: Pin): number | null {
-  return run.context().pins?.find(({ source }) => source === pin.source)?.end ?? null;
+  const end = run.context().pins?.find(({ source }) => source === pin.source)?.end ?? null;
+  return end === null ? null : Math.max(end, run.progress.cut.nextOf(pin.source));
 }
 
 /** Waits until `to` + settle by the database's clock, then pins the ends at the high watermarks. */

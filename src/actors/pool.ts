@@ -19,6 +19,8 @@ export interface PoolSettings {
   readonly reclaimsPerPoll: number;
 }
 
+type PoolGauge = 'running' | 'owed' | 'memory' | 'heartbeatAge' | 'cutAge';
+
 export class Pool {
   readonly #edges: Edges;
   readonly #settings: PoolSettings;
@@ -43,14 +45,17 @@ export class Pool {
     return this.#running.size;
   }
 
-  /** What only the pool knows, for the metrics. */
-  gauges(): readonly { readonly gauge: 'running' | 'owed' | 'memory'; readonly value: number }[] {
-    let owed = 0;
-    for (const job of this.#running.values()) owed += job.owedCount;
+  /** What only the pool knows, for the metrics; ages in seconds. */
+  gauges(): readonly { readonly gauge: PoolGauge; readonly value: number }[] {
+    const jobs = [...this.#running.values()].map((job) => job.gauges);
+    const oldest = (age: 'heartbeatAgeMs' | 'cutAgeMs'): number =>
+      Math.max(0, ...jobs.map((job) => job[age])) / 1_000;
     return [
-      { gauge: 'running', value: this.#running.size },
-      { gauge: 'owed', value: owed },
+      { gauge: 'running', value: jobs.length },
+      { gauge: 'owed', value: jobs.reduce((sum, { owed }) => sum + owed, 0) },
       { gauge: 'memory', value: this.#edges.budget.used },
+      { gauge: 'heartbeatAge', value: oldest('heartbeatAgeMs') },
+      { gauge: 'cutAge', value: oldest('cutAgeMs') },
     ];
   }
 

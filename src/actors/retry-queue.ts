@@ -5,8 +5,10 @@ import type { LogEvent } from '../domain/log.ts';
 
 export interface Retry {
   readonly event: LogEvent;
-  /** The number of the next attempt; 1 = the first. */
+  /** The number of the next attempt, as the receiver sees it; 1 = the first. */
   readonly attempt: number;
+  /** Attempts that failed so far by the event's own account: those of an outage do not count. */
+  readonly failed: number;
 }
 
 interface Entry {

@@ -3,7 +3,7 @@
 // Everything here lives in the owner's process only; what must survive it goes through the gate.
 
 import type { LogEvent, EventBatch } from '../domain/log.ts';
-import type { Pin } from '../domain/job.ts';
+import type { PauseReason, Pin } from '../domain/job.ts';
 import type { Claim, JobView, HeartbeatDetail } from '../domain/store.ts';
 import type { LocalEvent } from '../machines/replay-job/machine.ts';
 import type { JobContext } from '../machines/replay-job/context.ts';
@@ -52,8 +52,12 @@ export class Run {
   limitsChanged: () => void = () => undefined;
   phase: Phase = 'lookup';
   isDoubtful = false;
+  /** When the last cut became durable, monotonic. */
+  cutSavedMs: number;
   readonly waits = new Map<string, DeclaredWait>();
   lastRefusal: string | null = null;
+  /** Why the job is to be paused because of its endpoint; set by delivery. */
+  endpointPause: PauseReason | null = null;
   /** Kept by delivery for the heartbeat. */
   gauges = { inFlight: 0, window: 0, queued: 0, retrying: 0 };
   /** Set when the instance stops: settle, write the cut, release. */
@@ -67,6 +71,7 @@ export class Run {
     this.lease = lease;
     this.progress = progress;
     this.budget = edges.budget.share();
+    this.cutSavedMs = edges.clock.monoMs();
   }
 
   get job(): JobView {

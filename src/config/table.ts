@@ -174,6 +174,12 @@ export const CONFIG_TABLE = {
     30 * SECOND_MS,
     'Longest wait between attempts.',
   ),
+  endpointDownLimitMs: usually(
+    'REPRISE_ENDPOINT_DOWN_LIMIT_MS',
+    ms(SECOND_MS, 24 * 60 * MINUTE_MS),
+    15 * MINUTE_MS,
+    'How long a webhook may stay down (probed meanwhile) before its replay is paused.',
+  ),
   dangerousAllowTargets: usually(
     'REPRISE_DANGEROUS_ALLOW_TARGETS',
     ADDRESS_BLOCKS,

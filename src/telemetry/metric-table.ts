@@ -88,14 +88,12 @@ export const ASKED_METRICS = {
   expiredLeases: gauge('expired_leases', 'Leases that have ended and that nobody has taken over yet.'),
   running: gauge('running_jobs', 'Replays that this instance runs.'),
   heartbeatAge: gauge('heartbeat_age_seconds', 'Age of the oldest heartbeat among this instance’s replays.'),
-  cutAge: gauge('cut_age_seconds', 'Age of the oldest durable cut among this instance’s replays that move.'),
+  cutAge: gauge(
+    'cut_age_seconds',
+    'Age of the oldest durable cut among this instance’s replays that have something to save.',
+  ),
   owed: gauge('owed_events', 'Events read and not yet settled, of this instance’s replays.'),
   memory: gauge('memory_budget_used_bytes', 'Event bytes held of REPRISE_MEMORY_BUDGET_BYTES.'),
-  connections: gauge('database_connections', 'Connections to the database.', ['state']),
-  headroom: gauge(
-    'retention_headroom_seconds',
-    'Least time until retention reaches what a replay here still needs.',
-  ),
 } as const satisfies Record<string, Metric>;
 
 /** Set by this module itself. */

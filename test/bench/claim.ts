@@ -22,6 +22,12 @@ interface Cost {
   readonly wholeMs: number;
 }
 
+interface Profile {
+  readonly Query_ID: number;
+  readonly Duration: string;
+  readonly Query: string;
+}
+
 export async function claim(rig: Rig, say: (line: string) => void): Promise<void> {
   const database = await freshDatabase(rig.stack.databaseUrl);
   rig.onClose(() => database.drop());
@@ -73,21 +79,28 @@ async function copyJob(database: TestDatabase, id: string, times: number): Promi
   await database.query('ANALYZE TABLE replay_jobs, job_transitions');
 }
 
+/** The server keeps the profiles of earlier statements as well. */
+async function lastProfiled<Tables>(session: Kysely<Tables>): Promise<number> {
+  const { rows } = await sql<Profile>`SHOW PROFILES`.execute(session);
+  return Math.max(0, ...rows.map(({ Query_ID }) => Query_ID));
+}
+
 async function costOf<Tables>(
   session: Kysely<Tables>,
   work: () => Promise<{ readonly lease: { readonly jobId: string } } | null>,
   expected: string | null,
 ): Promise<Cost> {
-  // Empties the profile, too.
-  await sql`SET SESSION profiling_history_size = 0`.execute(session);
   await sql`SET SESSION profiling = 1, profiling_history_size = 50`.execute(session);
+  const before = await lastProfiled(session);
   const startedMs = performance.now();
   const claimed = await work();
   const wholeMs = performance.now() - startedMs;
-  const { rows } = await sql<{ Duration: string; Query: string }>`SHOW PROFILES`.execute(session);
+  const { rows } = await sql<Profile>`SHOW PROFILES`.execute(session);
   await sql`SET SESSION profiling = 0`.execute(session);
   if ((claimed?.lease.jobId ?? null) !== expected) throw new Error('another job was claimed than expected');
-  const statements = rows.filter(({ Query }) => !/^(SET|SHOW|COMMIT|ROLLBACK)/i.test(Query));
+  const statements = rows.filter(
+    ({ Query, Query_ID }) => Query_ID > before && !/^(SET|SHOW|COMMIT|ROLLBACK)/i.test(Query),
+  );
   if (statements.length === 0) throw new Error('the server profiled no statement');
   const statementsMs = statements.reduce((sum, { Duration }) => sum + Number(Duration) * 1_000, 0);
   return { statementsMs, wholeMs };

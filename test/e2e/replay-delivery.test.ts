@@ -36,7 +36,8 @@ const sorted = (texts: readonly string[]): string[] => [...texts].sort();
 /** What the reference library says about a request as it came. */
 function isSigned(secret: string, { body, headers }: Received): boolean {
   try {
-    new Webhook(secret).verify(body ?? Buffer.alloc(0), headers as Record<string, string>);
+    const options = { jsonParse: false };
+    new Webhook(secret).verify(body ?? Buffer.alloc(0), headers as Record<string, string>, options);
     return true;
   } catch {
     return false;
@@ -48,12 +49,15 @@ describe('a request', () => {
     const listener = await stage.listen();
     const { secret } = listener.webhook;
     await tell(listener, 20);
+    const texts = ['', ' ', '{"text":"ünïcödé 🙂"}', 'line\nline\r\n', 'x'.repeat(100_000)];
+    const records = texts.map((value) => ({ key: listener.key, value, timestampMs: FROM }));
+    await stage.log.write(stage.scene.topic, records);
     await listener.replayed(RANGE);
-    expect(listener.accepted).toHaveLength(20);
-    expect(listener.accepted.filter((request) => !isSigned(secret, request))).toEqual([]);
+    expect(listener.accepted).toHaveLength(25);
+    expect(listener.accepted.map((request) => isSigned(secret, request))).toEqual(Array(25).fill(true));
     // The oracle says no to another secret.
     const other = `whsec_${Buffer.alloc(24, 7).toString('base64')}`;
-    expect(listener.accepted.filter((request) => isSigned(other, request))).toEqual([]);
+    expect(listener.accepted.some((request) => isSigned(other, request))).toBe(false);
   });
 
   test('is signed with a new secret from the next attempt on', async () => {
@@ -124,7 +128,10 @@ describe('a failed attempt', () => {
     const job = await listener.replayed(RANGE);
     expect(sorted(listener.ids)).toEqual(sorted(ids));
     expect(listener.receiver.requests).toBe(60);
-    expect(job).toMatchObject({ outcome: 'complete', counts: { delivered: 30, deadLettered: 0, unanswered: 0 } });
+    expect(job).toMatchObject({
+      outcome: 'complete',
+      counts: { delivered: 30, deadLettered: 0, unanswered: 0 },
+    });
   });
 
   test.each(['hang', 'reset', 'dripHead', 'badProtocol'] as const)(

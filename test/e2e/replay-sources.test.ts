@@ -11,7 +11,12 @@ const RANGE = { fromMs: FROM, toMs: FROM + 600_000 };
 let stage: Stage;
 let topics: readonly [string, string];
 beforeAll(async () => {
-  stage = await Stage.open({ topics: 2, partitions: 4 });
+  stage = await Stage.open({
+    topics: 2,
+    partitions: 8,
+    // The smallest budget: sources must not starve each other of it.
+    env: { REPRISE_MEMORY_BUDGET_BYTES: '2097152', REPRISE_OPEN_TRANSACTION_WAIT_MS: '1000' },
+  });
   const [one = '', two = ''] = stage.scene.topics;
   topics = [one, two];
 });
@@ -83,4 +88,40 @@ test('a topic that holds nothing of the webhook holds nobody up', async () => {
     [0, 0],
     [0, 3],
   ]);
+});
+
+test('values of 900 KB in both topics, of two replays at once, pass through the smallest budget', async () => {
+  const listeners = await Promise.all([listenIn(3), listenIn(4)]);
+  const values = Array.from({ length: 14 }, () => randomBytes(900 * 1024));
+  for (const [index, value] of values.entries()) {
+    const { key } = listeners[index % 2] ?? listeners[0];
+    await stage.log.write(topics[index < 7 ? 0 : 1], [{ key, value, timestampMs: FROM + index }]);
+  }
+  const jobs = await Promise.all(listeners.map((listener) => listener.replayed(RANGE)));
+  expect(jobs.map(({ outcome, counts }) => [outcome, counts.delivered])).toEqual([
+    ['complete', 7],
+    ['complete', 7],
+  ]);
+  const arrived = listeners.flatMap(({ accepted }) => accepted.map(({ body }) => body));
+  expect(values.every((value) => arrived.some((body) => body !== null && value.equals(body)))).toBe(true);
+});
+
+test('a gap in one topic costs nothing of the other', async () => {
+  const listener = await listenIn(5, { concurrency: 1 });
+  const record = (minute: number): RawRecord => ({
+    key: listener.key,
+    eventId: `m${minute}`,
+    value: `at ${minute}`,
+    timestampMs: FROM + minute * 60_000,
+  });
+  await stage.log.write(topics[0], [record(1), record(3), record(5)]);
+  await stage.log.write(topics[1], [record(2)]);
+  const open = await stage.log.begin(topics[1], `${topics[1]}-open`, [record(4)]);
+  const job = await listener.replayed(RANGE);
+  await open.abort();
+  expect(listener.ids).toEqual(['m1', 'm2', 'm3', 'm5']);
+  expect(job).toMatchObject({
+    outcome: 'incomplete',
+    gaps: [{ source: `dc1/${topics[1]}`, from: 1, to: 2, reason: 'open_transaction' }],
+  });
 });

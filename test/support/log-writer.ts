@@ -7,6 +7,8 @@ import SnappyCodec from 'kafkajs-snappy';
 const { Kafka, CompressionCodecs, CompressionTypes, logLevel } = kafkajs;
 CompressionCodecs[CompressionTypes.Snappy] = SnappyCodec;
 
+const LEADERS_MS = 30_000;
+
 export interface LogRecord {
   readonly key: string;
   /** null = a tombstone. */
@@ -41,7 +43,8 @@ export class LogWriter {
 
   async createTopic(topic: string, partitions: number): Promise<void> {
     await this.#admin.createTopics({
-      waitForLeaders: true,
+      // KafkaJS's own wait gives up when the broker does not know the topic yet.
+      waitForLeaders: false,
       topics: [
         {
           topic,
@@ -51,6 +54,21 @@ export class LogWriter {
         },
       ],
     });
+    await this.#untilLed(topic);
+  }
+
+  async #untilLed(topic: string): Promise<void> {
+    const until = performance.now() + LEADERS_MS;
+    for (;;) {
+      try {
+        const { topics } = await this.#admin.fetchTopicMetadata({ topics: [topic] });
+        if (topics.every(({ partitions }) => partitions.every(({ leader }) => leader >= 0))) return;
+      } catch (error) {
+        if (performance.now() > until) throw error;
+      }
+      if (performance.now() > until) throw new Error(`topic ${topic} has no leaders`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
   }
 
   /** Writes in order, in batches of `batch` records, snappy unless told otherwise. */

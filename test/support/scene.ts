@@ -16,9 +16,12 @@ import { checkHistory, checkTurns, freshDatabase } from './database.ts';
 import type { TestDatabase } from './database.ts';
 import { Instance } from './instance.ts';
 import { LogWriter } from './log-writer.ts';
-import type { LogRecord } from './log-writer.ts';
 import { freePort } from './ports.ts';
 import { Receiver } from './receiver.ts';
+import { storyOf } from './story.ts';
+import type { Story } from './story.ts';
+
+export type { Story } from './story.ts';
 
 export interface SceneOptions {
   /** Default: the stack of the run. */
@@ -35,13 +38,6 @@ export interface Webhook {
   readonly id: string;
   readonly key: string;
   readonly secret: string;
-}
-
-/** What a replay of [fromMs, toMs) owes to a webhook. */
-export interface Story {
-  readonly fromMs: number;
-  readonly toMs: number;
-  readonly ids: readonly string[];
 }
 
 /** Short leases: a reclaim takes seconds. The relations are those of the defaults. */
@@ -68,6 +64,7 @@ export class Scene {
   readonly #env: Readonly<Record<string, string>>;
   readonly #logDir = mkdtempSync(join(tmpdir(), 'reprise-scene-'));
   readonly #instances: Instance[] = [];
+  #closed = false;
 
   private constructor(
     parts: { database: TestDatabase; receiver: Receiver; writer: LogWriter; topics: readonly string[] },
@@ -162,37 +159,12 @@ export class Scene {
     return body.id;
   }
 
-  /**
-   * Writes `count` events of the webhook into a range of an hour ago, each tenth twice, an event just outside of
-   * both edges, and an event of somebody else on the same partition beside each. `padding` makes values longer.
-   */
+  /** Writes a story of `count` events of the webhook into the first topic. */
   async tell(webhook: Pick<Webhook, 'key'>, count: number, name = 'e', padding = 0): Promise<Story> {
-    const fromMs = Math.floor(Date.now() / 1_000) * 1_000 - 3_600_000;
-    const toMs = fromMs + 600_000;
     const partition = partitionOf(webhook.key, this.partitions);
-    const records: LogRecord[] = [];
-    const ids: string[] = [];
-    const put = (key: string, eventId: string, timestampMs: number): void => {
-      records.push({
-        key,
-        value: `{"event":"${eventId}"${' '.repeat(padding)}}`,
-        timestampMs,
-        eventId,
-        partition,
-      });
-    };
-    put(webhook.key, `${name}-before`, fromMs - 1);
-    for (let index = 0; index < count; index++) {
-      const timestampMs = fromMs + Math.floor((index * (toMs - fromMs)) / count);
-      const id = `${name}-${index}`;
-      ids.push(id);
-      put(webhook.key, id, timestampMs);
-      if (index % 10 === 0) put(webhook.key, id, timestampMs);
-      put('somebody-else', `foreign-${name}-${index}`, timestampMs);
-    }
-    put(webhook.key, `${name}-after`, toMs);
+    const { story, records } = storyOf({ key: webhook.key, partition, count, name, padding });
     await this.writer.write(this.topic, records);
-    return { fromMs, toMs, ids };
+    return story;
   }
 
   /** The job as the database has it, whichever instances live. */
@@ -291,7 +263,10 @@ export class Scene {
     return this.#instances.map(({ log, logFile }) => `--- ${logFile}\n${log.slice(-3_000)}`).join('\n');
   }
 
+  /** Ends what the scene started; the second time does nothing. */
   async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
     await Promise.all(this.#instances.map((instance) => instance.kill()));
     await Promise.all([this.receiver.close(), this.writer.close(), this.database.drop()]);
     rmSync(this.#logDir, { recursive: true, force: true });

@@ -169,6 +169,7 @@ class Stage {
         concurrency: 16,
         requestTimeoutMs: 1_000,
         dedupeMaxEntries: 10_000,
+        health: { failuresInARow: 3, probeBaseMs: 1, probeCapMs: 2, downLimitMs: 60_000 },
         retry: { maxAttempts: 1_000, maxAttemptsRejected: 3, baseMs: 1, capMs: 1, retryAfterCapMs: 1 },
       },
     };

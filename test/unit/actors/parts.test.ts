@@ -74,7 +74,8 @@ describe('the retry queue', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 1_000 })), (dues) => {
         const queue = new RetryQueue();
-        for (const [i, due] of dues.entries()) queue.add({ event: event('a', i, due), attempt: 2 }, due);
+        for (const [i, due] of dues.entries())
+          queue.add({ event: event('a', i, due), attempt: 2, failed: 1 }, due);
         const taken = dues.map(() => queue.take().event.timestampMs);
         expect(taken).toEqual([...dues].sort((a, b) => a - b));
         expect(queue.size).toBe(0);
