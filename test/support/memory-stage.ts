@@ -1,0 +1,157 @@
+// One job, its owners and a log in memory: the real actors over ports that a test crashes as it likes.
+
+import { RunningJob } from '../../src/actors/job.ts';
+import { Lease } from '../../src/actors/lease.ts';
+import { MemoryBudget } from '../../src/actors/memory-budget.ts';
+import type { Edges } from '../../src/actors/edges.ts';
+import { systemClock } from '../../src/domain/clock.ts';
+import { asInstanceId, asSourceName, asWebhookId } from '../../src/domain/ids.ts';
+import type { JobSpec } from '../../src/domain/job.ts';
+import type { Answer, SendRequest } from '../../src/domain/sender.ts';
+import { MemoryJobStore } from './memory-job-store.ts';
+import { MemoryLog } from './memory-log.ts';
+import type { MemoryRecord } from './memory-log.ts';
+
+export const FROM = 60_000;
+export const TO = 600_000;
+export const A = asSourceName('dc1/delivery_log');
+export const B = asSourceName('dc1/dc2.delivery_log');
+
+export const spec: JobSpec = {
+  kind: 'range',
+  parentJobId: null,
+  webhookId: asWebhookId('7'),
+  key: 'ours',
+  fromMs: FROM,
+  toMs: TO,
+  identity: 'value',
+  filters: [],
+  order: 'any',
+  scan: 'bounded',
+  deliveryMode: 'single',
+  readMode: 'failover',
+  groupId: null,
+  limits: { maxRate: null, concurrency: null },
+};
+
+export interface World {
+  readonly records: readonly MemoryRecord[];
+  readonly copies: readonly number[];
+  readonly crashes: readonly number[];
+  readonly maxRepeat: number;
+  readonly batch: number;
+  readonly seed: number;
+}
+
+/** A small generator, so that a failing case runs again the same way. */
+function numbers(seed: number): () => number {
+  let state = seed >>> 0 || 1;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+export class Stage {
+  readonly store = new MemoryJobStore(spec);
+  readonly accepted: string[] = [];
+  readonly log: MemoryLog;
+  readonly #random: () => number;
+  readonly #world: World;
+  #steps = 0;
+  #crashAt = Infinity;
+  #crash: () => void = () => undefined;
+
+  constructor(given: World) {
+    this.#world = given;
+    this.#random = numbers(given.seed);
+    // The mirrored source holds copies of the own one, in another order.
+    const copies = given.copies
+      .map((n) => given.records[n % given.records.length])
+      .filter((r) => r !== undefined);
+    this.log = new MemoryLog(
+      new Map([
+        [A, given.records],
+        [B, copies],
+      ]),
+      () => 1 + Math.floor(this.#random() * given.batch),
+    );
+    this.store.beforeWrite = () => {
+      this.#step();
+    };
+  }
+
+  /** Runs the job through all planned crashes to its end. */
+  async play(): Promise<void> {
+    for (const crashAt of [...this.#world.crashes, Infinity]) {
+      this.#steps = 0;
+      this.#crashAt = crashAt;
+      await this.#own(`owner-${crashAt}`);
+      this.store.check();
+      if (this.store.job.state === 'COMPLETED') return;
+    }
+  }
+
+  async #own(name: string): Promise<void> {
+    const claim = this.store.claim(name, this.#world.maxRepeat);
+    const lease = new Lease(claim.lease, 60_000, systemClock, Lease.moment(systemClock));
+    const job = new RunningJob(claim, [...this.store.facts], lease, this.#edges(name));
+    this.#crash = () => {
+      job.abandon();
+    };
+    await job.ended;
+  }
+
+  /** One write or send: the planned crash comes before it or after it. */
+  #step(): void {
+    this.#steps++;
+    if (this.#steps < this.#crashAt) return;
+    this.#crashAt = Infinity;
+    this.#crash();
+    if (this.#random() < 0.5) throw new Error('the owner is dead');
+  }
+
+  async #send({ headers, signal }: SendRequest): Promise<Answer> {
+    for (let turns = Math.floor(this.#random() * 6); turns >= 0; turns--) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const unanswered = { kind: 'unanswered', maybeSent: true, durationMs: 0 } as const;
+    if (signal.aborted) return { ...unanswered, failure: 'aborted' };
+    try {
+      this.#step();
+    } catch {
+      return { ...unanswered, failure: 'aborted' };
+    }
+    const luck = this.#random();
+    if (luck < 0.1) return { kind: 'answered', status: 503, retryAfterMs: null, durationMs: 0 };
+    if (luck < 0.2) return { ...unanswered, failure: 'reset' };
+    this.accepted.push(headers['webhook-id'] ?? '');
+    return { kind: 'answered', status: 200, retryAfterMs: null, durationMs: 0 };
+  }
+
+  #edges(name: string): Edges {
+    return {
+      store: this.store.port(),
+      log: this.log,
+      sender: { connect: () => ({ send: (request) => this.#send(request), close: () => Promise.resolve() }) },
+      emit: () => undefined,
+      clock: systemClock,
+      random: () => 0,
+      budget: new MemoryBudget(10_000),
+      settings: {
+        instance: asInstanceId(name),
+        leaseMs: 60_000,
+        heartbeatIntervalMs: 10_000,
+        cutIntervalMs: 2,
+        settleMs: 0,
+        maxRepeat: this.#world.maxRepeat,
+        maxRate: Infinity,
+        concurrency: 16,
+        requestTimeoutMs: 1_000,
+        dedupeMaxEntries: 10_000,
+        health: { failuresInARow: 3, probeBaseMs: 1, probeCapMs: 2, downLimitMs: 60_000 },
+        retry: { maxAttempts: 1_000, maxAttemptsRejected: 3, baseMs: 1, capMs: 1, retryAfterCapMs: 1 },
+      },
+    };
+  }
+}
