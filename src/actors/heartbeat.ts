@@ -3,8 +3,6 @@
 // another instance takes the job over: a heartbeat that hides a wedged owner would be worse than none.
 // The lease's end is watched beside the beats: one that hangs in the database must not hide it.
 
-import { RateMeter } from '../domain/rate-meter.ts';
-import type { HeartbeatDetail } from '../domain/store.ts';
 import { Lease } from './lease.ts';
 import { pause } from '../domain/pause.ts';
 import type { Run } from './run.ts';
@@ -19,14 +17,13 @@ export async function heartbeat(run: Run, signal: AbortSignal): Promise<void> {
 
 async function keepBeating(run: Run, signal: AbortSignal): Promise<void> {
   const { settings, clock } = run.edges;
-  const rates = new Rates(run);
   let mark = run.progress.mark;
   let movedAtMs = clock.monoMs();
   while (!signal.aborted && !run.lease.isLost) {
     if (mark !== run.progress.mark || isWaiting(run)) movedAtMs = clock.monoMs();
     mark = run.progress.mark;
     const isWedged = clock.monoMs() - movedAtMs > settings.leaseMs * WEDGED_LEASES;
-    const isBeaten = !isWedged && (await beat(run, rates));
+    const isBeaten = !isWedged && (await beat(run));
     tellLease(run);
     await pause(
       isBeaten ? settings.heartbeatIntervalMs : Math.min(RETRY_MS, settings.heartbeatIntervalMs),
@@ -43,11 +40,11 @@ function isWaiting(run: Run): boolean {
 }
 
 /** True when the lease was extended. */
-async function beat(run: Run, rates: Rates): Promise<boolean> {
+async function beat(run: Run): Promise<boolean> {
   const { store, settings, clock } = run.edges;
   const sentAt = Lease.moment(clock);
   try {
-    const answer = await store.heartbeat(run.lease.key, settings.leaseMs, run.progress.mark, rates.detail());
+    const answer = await store.heartbeat(run.lease.key, settings.leaseMs, run.progress.mark, run.detail());
     if (answer === 'held') {
       run.lease.extended(sentAt);
       return true;
@@ -80,53 +77,4 @@ function tellLease(run: Run): void {
     run.tell({ type: 'local.leaseHeld' });
   }
   run.wake();
-}
-
-/** Delivered per second, and the time left, from what the heartbeats saw. */
-class Rates {
-  readonly #run: Run;
-  readonly #delivered = new RateMeter(10_000);
-  readonly #offsets = new RateMeter(10_000);
-
-  constructor(run: Run) {
-    this.#run = run;
-  }
-
-  detail(): HeartbeatDetail {
-    const run = this.#run;
-    const { cut, counts } = run.progress;
-    const now = run.edges.clock.monoMs();
-    this.#delivered.note(now, counts.delivered);
-    const [passed, left] = this.#offsetsPassed();
-    this.#offsets.note(now, passed);
-    const { inFlight, window, queued, retrying } = run.gauges;
-    const speed = this.#offsets.perSecond;
-    return {
-      phase: run.phase,
-      rate: Math.round(this.#delivered.perSecond * 10) / 10,
-      etaMs: left !== null && speed > 0 ? Math.round((left / speed) * 1_000) : null,
-      inFlight,
-      window,
-      queued,
-      retrying,
-      owed: cut.owedCount,
-      exposed: cut.exposed,
-      waiting: (run.waits.get('pinEnds') ?? [...run.waits.values()][0])?.why.slice(0, 200) ?? null,
-      lastRefusal: run.lastRefusal,
-    };
-  }
-
-  /** Offsets behind the cut, and those before it; null while the ends are not pinned. */
-  #offsetsPassed(): readonly [number, number | null] {
-    const { cut } = this.#run.progress;
-    let passed = 0;
-    let left: number | null = 0;
-    for (const pin of this.#run.context().pins ?? []) {
-      if (!cut.has(pin.source)) continue;
-      const next = cut.nextOf(pin.source);
-      passed += next - pin.start;
-      left = pin.end === null || left === null ? null : left + Math.max(0, pin.end - next);
-    }
-    return [passed, left];
-  }
 }

@@ -15,6 +15,7 @@ import { replayJobMachine } from '../machines/replay-job/machine.ts';
 import { child } from './child.ts';
 import { dedupe } from './dedupe.ts';
 import { delivery } from './delivery.ts';
+import { Detail } from './detail.ts';
 import type { Edges } from './edges.ts';
 import { Gate } from './gate.ts';
 import { heartbeat } from './heartbeat.ts';
@@ -45,6 +46,8 @@ export class RunningJob {
     const progress = new Progress(claim, edges.settings.maxRepeat);
     const run = new Run(claim, edges, lease, progress);
     this.#run = run;
+    const detail = new Detail(run);
+    run.detail = progress.detail = () => detail.now();
     const claimFact = facts.at(-1);
     if (!claimFact) throw new Error(`job ${claim.job.id} has no history`);
     this.#actor = liveActor(run, fold(facts.slice(0, -1)));

@@ -7,7 +7,7 @@ import { asSourceName } from '../domain/ids.ts';
 import type { Counts, DeadLetter, Gap } from '../domain/job.ts';
 import type { LogEvent } from '../domain/log.ts';
 import { MinuteLedger } from '../domain/minute-ledger.ts';
-import type { Claim, CutWrite } from '../domain/store.ts';
+import type { Claim, CutWrite, HeartbeatDetail } from '../domain/store.ts';
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 
@@ -22,6 +22,8 @@ export class Progress {
   readonly ledger: MinuteLedger;
   /** Rises with each event settled, batch scanned or declared wait: the proof that the owner is not wedged. */
   mark: number;
+  /** What the owner tells of itself with each cut; set by the run. */
+  detail: (() => HeartbeatDetail) | null = null;
   #gapCount: number;
   #deadLetters: DeadLetter[] = [];
   #gaps: Gap[] = [];
@@ -72,6 +74,7 @@ export class Progress {
       deadLetters: this.#deadLetters,
       gaps: this.#gaps,
       minutes: this.ledger.takeTouched(),
+      ...(this.detail && { detail: this.detail() }),
     };
     this.#deadLetters = [];
     this.#gaps = [];

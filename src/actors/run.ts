@@ -39,6 +39,8 @@ export class Run {
   /** Set by the job actor right after construction: gate and live machine need the run first. */
   gate!: Gate;
   tell!: (event: LocalEvent) => void;
+  /** What the owner tells of itself, with heartbeats and cuts. */
+  detail!: () => HeartbeatDetail;
   /** The live machine's context: pins, limits and wishes as the last committed fact left them. */
   context!: () => JobContext;
   /** Ends the run because a child failed in a way that nobody expected. */

@@ -1,5 +1,7 @@
 // A rate over the last seconds, from a total that only rises, from samples of the last seconds; no timer of its own.
 
+const MAX_SAMPLES = 50;
+
 export class RateMeter {
   readonly #windowMs: number;
   readonly #samples: { readonly atMs: number; readonly total: number }[] = [];
@@ -8,8 +10,11 @@ export class RateMeter {
     this.#windowMs = windowMs;
   }
 
-  /** Notes the total at a moment (monotonic ms); call at most a few times per second. */
+  /** Notes the total at a moment (monotonic ms). */
   note(atMs: number, total: number): void {
+    const before = this.#samples.at(-2);
+    // However often it is called, the window holds a bounded number of samples.
+    if (before && atMs - before.atMs < this.#windowMs / MAX_SAMPLES) this.#samples.pop();
     this.#samples.push({ atMs, total });
     while (this.#samples.length > 2 && (this.#samples[1]?.atMs ?? atMs) <= atMs - this.#windowMs)
       this.#samples.shift();

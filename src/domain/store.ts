@@ -94,6 +94,8 @@ export interface CutWrite {
   readonly gaps: readonly Gap[];
   /** Minutes touched since the last write, with their present totals. */
   readonly minutes: readonly MinuteEntry[];
+  /** As with a heartbeat: fresher than the last one's. */
+  readonly detail?: HeartbeatDetail;
 }
 
 export interface Claim {

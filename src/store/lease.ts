@@ -35,11 +35,7 @@ export function beat(
   progress: number,
   detail: HeartbeatDetail,
 ): Promise<'held' | 'lost'> {
-  const heartbeat = toJson({
-    ...detail,
-    waiting: detail.waiting === null ? null : clip(detail.waiting, TEXT_LENGTH),
-    lastRefusal: detail.lastRefusal === null ? null : clip(detail.lastRefusal, TEXT_LENGTH),
-  });
+  const heartbeat = heartbeatOf(detail);
   return withRetries(db.emit, async () => {
     const update = db.sessions.updateTable('replay_jobs').set({
       lease_until: utcNowPlus(leaseMs),
@@ -49,6 +45,14 @@ export function beat(
     });
     const { numUpdatedRows } = await fenced(update, lease).executeTakeFirst();
     return numUpdatedRows === 1n ? 'held' : 'lost';
+  });
+}
+
+function heartbeatOf(detail: HeartbeatDetail): string {
+  return toJson({
+    ...detail,
+    waiting: detail.waiting === null ? null : clip(detail.waiting, TEXT_LENGTH),
+    lastRefusal: detail.lastRefusal === null ? null : clip(detail.lastRefusal, TEXT_LENGTH),
   });
 }
 
@@ -66,6 +70,7 @@ async function updateCut(tx: Kysely<Tables>, lease: LeaseKey, write: CutWrite): 
     cut: toJson(write.cut),
     counts: toJson(write.counts),
     progress: String(write.progress),
+    ...(write.detail && { heartbeat: heartbeatOf(write.detail) }),
   });
   const { numUpdatedRows } = await fenced(update, lease).executeTakeFirst();
   return numUpdatedRows === 1n;

@@ -4,6 +4,7 @@
 
 import { afterEach, expect, test } from 'vitest';
 import { DEFAULT_TENANT, asJobId } from '../../src/domain/ids.ts';
+import { killConnections } from '../support/hold.ts';
 import type { Instance } from '../support/instance.ts';
 import { Scene } from '../support/scene.ts';
 import type { Story } from '../support/scene.ts';
@@ -71,7 +72,7 @@ async function strike(
 ): Promise<boolean> {
   if (fault === 'kill') await victim.kill();
   else if (fault === 'stop') expect(await victim.stop(), victim.log).toBe(0);
-  else if (fault === 'connections') await killConnections();
+  else if (fault === 'connections') await killConnections(scene.database);
   else if (fault === 'pause') {
     await steer(jobId, 'PAUSE_REQUESTED');
     await moreRequests(10, jobs);
@@ -90,15 +91,6 @@ async function steer(id: string, type: 'PAUSE_REQUESTED' | 'RESUME_REQUESTED'): 
     await scene.store.steer(DEFAULT_TENANT, asJobId(id), { type, by: 'chaos', why: 'to see what happens' });
     return true;
   });
-}
-
-async function killConnections(): Promise<void> {
-  const rogue = await scene.database.connect();
-  const [rows] = await rogue.query(
-    'SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()',
-  );
-  // One that ended by itself meanwhile is unknown to KILL.
-  for (const { id } of rows as { id: number }[]) await rogue.query(`KILL ${id}`).catch(() => undefined);
 }
 
 async function ownsAny({ name }: Instance): Promise<boolean> {

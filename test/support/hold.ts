@@ -1,7 +1,7 @@
 // Ways to hold a stage of a job still, so that a fault hits it every time: answers that are not given yet, and
-// row locks of a session beside the product's.
+// row locks of a session beside the product's. And one to break the product's own sessions.
 
-import type { Connection } from 'mysql2/promise';
+import type { Connection, RowDataPacket } from 'mysql2/promise';
 import type { TestDatabase } from './database.ts';
 import type { ScriptedAnswer } from './receiver.ts';
 
@@ -51,4 +51,17 @@ async function hold(database: TestDatabase, take: (rogue: Connection) => Promise
   await rogue.beginTransaction();
   await take(rogue);
   return { release: () => rogue.rollback() };
+}
+
+/** KILLs every session of the database, whatever it is doing; also those of the test's own pools. */
+export async function killConnections(database: TestDatabase): Promise<void> {
+  const rogue = await database.connect();
+  const [rows] = await rogue.query<RowDataPacket[]>(
+    'SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()',
+  );
+  for (const { id } of rows as { id: number }[]) {
+    // One that ended by itself meanwhile is unknown to KILL.
+    await rogue.query(`KILL ${id}`).catch(() => undefined);
+  }
+  rogue.destroy();
 }
