@@ -96,7 +96,7 @@ export async function advance(tx: Tx, locked: LockedJob, move: Advance): Promise
   if (givesUp || enters) await lockWebhook(tx, row.webhook_id);
   const turn = enters ? await isTurnFree(tx, row.webhook_id) : row.turn === 1 && !givesUp;
   await updateJob(tx, row, foreseen.last, turn, move);
-  await insertFacts(tx, row.id, row.state, foreseen, move.tag);
+  await insertFacts(tx, row.id, row, foreseen, move.tag);
   if (givesUp) await handOn(tx, row.webhook_id);
   return foreseen;
 }

@@ -19,11 +19,11 @@ export interface Foreseen {
   readonly last: Decided;
 }
 
-/** `from` null = the job is being born. */
+/** `before` null = the job is being born. */
 export async function insertFacts(
   tx: Tx,
   jobId: string,
-  from: JobState | null,
+  before: { readonly state: JobState; readonly owner: string | null } | null,
   { steps }: Foreseen,
   tag: string,
 ): Promise<void> {
@@ -31,10 +31,11 @@ export async function insertFacts(
     job_id: bigint(jobId),
     seq: fact.seq,
     type: fact.type,
-    from_state: steps[index - 1]?.job.state ?? from,
+    from_state: steps[index - 1]?.job.state ?? before?.state ?? null,
     to_state: job.state,
     fence: job.context.fence,
-    owner: 'owner' in fact ? fact.owner : job.context.owner,
+    // Whose deed it was: a fact that ends a lease is still its owner's.
+    owner: 'owner' in fact ? fact.owner : (steps[index - 1]?.job.context.owner ?? before?.owner ?? null),
     by_whom: whoAsked(fact),
     why: 'why' in fact && fact.why !== undefined ? clip(fact.why, WHY_LENGTH) : null,
     body: toJson(fact),
