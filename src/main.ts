@@ -16,10 +16,12 @@ import { systemClock } from './domain/clock.ts';
 import { RepriseError } from './domain/errors.ts';
 import { asInstanceId } from './domain/ids.ts';
 import type { InstanceId } from './domain/ids.ts';
+import { pause } from './domain/pause.ts';
 import { createDeliveryLog } from './kafka/delivery-log.ts';
 import type { SiteConfig as LogSite } from './kafka/client.ts';
+import { keepHeapSmall } from './heap.ts';
 import { Lifecycle } from './lifecycle.ts';
-import { becomeReady } from './readiness.ts';
+import { becomeReady, keepWatching } from './readiness.ts';
 import { openDatabase } from './store/database.ts';
 import type { Database } from './store/database.ts';
 import { readGauges } from './store/gauges.ts';
@@ -39,8 +41,11 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
 /** Requests of others are looked for this often; every leased job's row in one query per instance. */
 const LOOK_INTERVAL_MS = 250;
 const RECLAIMS_PER_POLL = 8;
+const READY_DEADLINE_MS = 1_500;
 const RETRY_AFTER_CAP_MS = 300_000;
 const FAILURES_IN_A_ROW = 10;
+
+let isRunning = false;
 
 async function main(): Promise<void> {
   const config = loadConfig(process.env);
@@ -54,7 +59,8 @@ async function main(): Promise<void> {
     version,
     gauges: async () => (await Promise.all(gauges.map((read) => read()))).flat(),
   });
-  const { emit } = createSignals({ log, metrics: metrics.listen });
+  const { emit, listen: hear } = createSignals({ log, metrics: metrics.listen });
+  keepHeapSmall(hear);
 
   const { leaseMs } = config;
   const database = openDatabase({ url: config.databaseUrl, poolSize: config.poolSize + 4, leaseMs, emit });
@@ -84,10 +90,7 @@ async function main(): Promise<void> {
     checkUrl: guard.checkUrl,
     metrics: metrics.text,
     readiness: async () => ({
-      database: await replayStore.ping().then(
-        () => null,
-        () => 'the database does not answer; the log says why',
-      ),
+      database: await answers(replayStore.ping()),
       sites: deliveryLog.status(),
     }),
     onReplayRequested: () => {
@@ -113,12 +116,32 @@ async function main(): Promise<void> {
     emit('instance.stopped', { instance, clean });
     return clean;
   });
-  const isReady = await becomeReady({
-    migrate: () => database.migrate(),
-    checkLog: () => deliveryLog.check(),
-    signal: stopping.signal,
-  });
-  if (isReady) pool.start();
+  const { signal } = stopping;
+  const checkLog = () => deliveryLog.check();
+  if (!(await becomeReady({ migrate: () => database.migrate(), checkLog, signal }))) return;
+  pool.start();
+  isRunning = true;
+  try {
+    await keepWatching({ checkLog, signal });
+  } catch (error) {
+    await lifecycle.stop();
+    throw error;
+  }
+}
+
+/** null when it does, within the time that a load balancer would wait; else what to tell it. */
+async function answers(ping: Promise<void>): Promise<string | null> {
+  const late = new AbortController();
+  const problem = 'the database does not answer; the log says why';
+  const answer = await Promise.race([
+    ping.then(
+      () => null,
+      () => problem,
+    ),
+    pause(READY_DEADLINE_MS, late.signal).then(() => problem),
+  ]);
+  late.abort();
+  return answer;
 }
 
 function createPool(config: Config, edges: Edges): Pool {
@@ -198,6 +221,8 @@ try {
   // Configuration faults and a log that must not be read: said once, plainly, and the process ends.
   const text =
     error instanceof RepriseError ? error.detail : error instanceof Error ? error.stack : String(error);
-  process.stderr.write(`reprise cannot start: ${text ?? 'unknown error'}\n`);
+  process.stderr.write(
+    `reprise ${isRunning ? 'cannot go on' : 'cannot start'}: ${text ?? 'unknown error'}\n`,
+  );
   process.exit(1);
 }

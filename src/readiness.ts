@@ -31,16 +31,28 @@ export interface ReadinessOptions {
 export async function becomeReady({ migrate, checkLog, signal }: ReadinessOptions): Promise<boolean> {
   await untilMigrated(migrate, signal);
   while (!signal.aborted) {
-    const sites = await checkLog();
-    const mismatch = sites.find(({ code }) => code === 'partition_mismatch');
-    if (mismatch) throw new RepriseError('partition_mismatch', mismatch.problem ?? mismatch.site);
-    if (sites.some(({ problem }) => problem === null)) {
-      watch(checkLog, sites, signal);
-      return true;
-    }
+    const sites = await checked(checkLog);
+    if (sites.some(({ problem }) => problem === null)) return true;
     await pause(LOG_RETRY_MS, signal);
   }
   return false;
+}
+
+/** Looks at the log until `signal` aborts. Rejects with RepriseError `partition_mismatch`. */
+export async function keepWatching({ checkLog, signal }: Omit<ReadinessOptions, 'migrate'>): Promise<void> {
+  let isTroubled = false;
+  while (!signal.aborted) {
+    await pause(isTroubled ? LOG_RETRY_MS : LOG_WATCH_MS, signal);
+    if (signal.aborted) return;
+    isTroubled = (await checked(checkLog)).some(({ problem }) => problem !== null);
+  }
+}
+
+async function checked(checkLog: ReadinessOptions['checkLog']): Promise<readonly CheckedSite[]> {
+  const sites = await checkLog();
+  const mismatch = sites.find(({ code }) => code === 'partition_mismatch');
+  if (mismatch) throw new RepriseError('partition_mismatch', mismatch.problem ?? mismatch.site);
+  return sites;
 }
 
 async function untilMigrated(migrate: () => Promise<void>, signal: AbortSignal): Promise<void> {
@@ -53,20 +65,4 @@ async function untilMigrated(migrate: () => Promise<void>, signal: AbortSignal):
       await pause(DATABASE_RETRY_MS, signal);
     }
   }
-}
-
-function watch(
-  checkLog: () => Promise<readonly CheckedSite[]>,
-  first: readonly CheckedSite[],
-  signal: AbortSignal,
-): void {
-  let sites = first;
-  const look = async (): Promise<void> => {
-    while (!signal.aborted) {
-      const troubled = sites.some(({ problem }) => problem !== null);
-      await pause(troubled ? LOG_RETRY_MS : LOG_WATCH_MS, signal);
-      if (!signal.aborted) sites = await checkLog();
-    }
-  };
-  void look();
 }

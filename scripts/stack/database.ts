@@ -35,6 +35,8 @@ export async function startDatabase(brand: DatabaseBrand, place: DatabasePlace):
   mkdirSync(dir, { recursive: true });
   const dataDir = join(dir, 'data');
   if (!existsSync(dataDir)) await initializeWhole(brand, dir, dataDir);
+  const tempDir = join(dir, 'tmp');
+  mkdirSync(tempDir, { recursive: true });
   const [program, ...args] = await brand.command(dataDir);
   if (program === undefined) throw new Error(`no command for ${brand.name}`);
   const logFile = databaseLogFile(dir);
@@ -47,6 +49,8 @@ export async function startDatabase(brand: DatabaseBrand, place: DatabasePlace):
       '--bind-address=127.0.0.1',
       // Relative, so inside the data folder: a socket's whole path may have 107 bytes at most.
       '--socket=server.sock',
+      // In a folder of its own: what cleans the system's /tmp must not break a query here.
+      `--tmpdir=${tempDir}`,
       '--skip-name-resolve',
       '--max-connections=500',
       '--character-set-server=utf8mb4',

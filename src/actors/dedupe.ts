@@ -8,6 +8,7 @@
 import { DedupeMemory } from '../domain/dedupe-memory.ts';
 import type { SourceName } from '../domain/ids.ts';
 import type { EventBatch, LogEvent } from '../domain/log.ts';
+import { heldBytes } from './memory-budget.ts';
 import { Merge } from './merge.ts';
 import { OwedAgain } from './owed-again.ts';
 import type { Run } from './run.ts';
@@ -35,6 +36,8 @@ class Dedupe {
   #chunk: LogEvent[] = [];
   #chunkBytes = 0;
   #evictedTold = 0;
+  /** Forgotten again, as the earlier owner had counted. */
+  #evictedInRebuild = 0;
   #told: { readonly duplicates: number; readonly tombstones: number; readonly filtered: number };
 
   constructor(run: Run) {
@@ -63,7 +66,10 @@ class Dedupe {
         const event = await this.#merge.nextBelow(pin.source, until);
         if (!event) break;
         this.#run.progress.mark++;
-        if (event.value === null) continue;
+        if (event.value === null || this.#isInGap(event)) {
+          this.#release(event);
+          continue;
+        }
         const fate = owed.meet(event);
         if (fate === 'other') this.#memory.add(event.identity);
         if (fate === 'owed') this.#offer(event);
@@ -75,6 +81,7 @@ class Dedupe {
     for (const event of sendInstead) this.#offer(event);
     for (const event of release) this.#release(event);
     for (const identity of remember) this.#memory.add(identity);
+    this.#evictedInRebuild = this.#evictedTold = this.#memory.evicted;
     await this.#flush();
   }
 
@@ -90,9 +97,15 @@ class Dedupe {
     await this.#flush();
   }
 
+  /** A recorded gap never feeds the memory, even if it is readable now: its copies must still be sent. */
+  #isInGap({ source, offset }: LogEvent): boolean {
+    return this.#run.job.gaps.some((gap) => gap.source === source && offset >= gap.from && offset < gap.to);
+  }
+
   #judge(event: LogEvent): void {
     const { counts, cut } = this.#run.progress;
     if (event.value === null) {
+      this.#release(event);
       counts.tombstones++;
       cut.advance(event.source, event.offset + 1);
       return;
@@ -145,7 +158,7 @@ class Dedupe {
   }
 
   #release(event: LogEvent): void {
-    this.#run.budget.release(event.value?.length ?? 0);
+    this.#run.budget.release(heldBytes(event));
   }
 
   /** Once per batch: what was dropped since the last one. */
@@ -164,7 +177,7 @@ class Dedupe {
     const news = this.#memory.evicted - this.#evictedTold;
     if (news === 0) return;
     this.#evictedTold = this.#memory.evicted;
-    this.#run.progress.counts.evicted = this.#alreadyEvicted + this.#memory.evicted;
+    this.#run.progress.counts.evicted = this.#alreadyEvicted + this.#memory.evicted - this.#evictedInRebuild;
     this.#run.edges.emit('dedupe.evicted', { jobId: this.#run.job.id, identities: news });
   }
 }

@@ -208,9 +208,12 @@ class Delivery {
       this.#run.enter(this.#ended ? 'draining' : 'streaming');
     }
     const sentAtMs = this.#run.edges.clock.monoMs();
-    void this.#endpoint.send(item, this.#flights.signal).then((answer) => {
-      this.#answered(item, answer, sentAtMs);
-    }, this.#run.crash);
+    void this.#endpoint
+      .send(item, this.#flights.signal)
+      .then((answer) => {
+        this.#answered(item, answer, sentAtMs);
+      })
+      .catch(this.#run.crash);
   }
 
   #answered(item: Retry, answer: Answer, sentAtMs: number): void {

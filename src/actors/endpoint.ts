@@ -22,6 +22,8 @@ export class Endpoint {
   #target: DeliveryTarget;
   #secrets: readonly KeyObject[];
   #connection: ReceiverConnection;
+  /** Sockets that the connection may open. */
+  #sockets: number;
 
   private constructor(run: Run, target: DeliveryTarget) {
     this.#run = run;
@@ -31,7 +33,8 @@ export class Endpoint {
     this.window = new Window(this.#concurrency());
     this.pace = new Pace(this.#rate());
     this.health = new EndpointHealth(run.edges.settings.health);
-    this.#connection = run.edges.sender.connect(target.url, this.#concurrency());
+    this.#sockets = this.#concurrency();
+    this.#connection = run.edges.sender.connect(target.url, this.#sockets);
   }
 
   /** Reads the target, however long the database takes; null when `signal` aborted meanwhile. */
@@ -71,6 +74,8 @@ export class Endpoint {
 
   /** Takes over changed limits of the job and the webhook. */
   #applyLimits(): void {
+    // More requests than sockets would wait with their deadline running.
+    if (this.#concurrency() > this.#sockets) this.#reconnect();
     this.window.setCap(this.#concurrency());
     const rate = this.#rate();
     if (rate !== this.pace.rate) this.pace.setRate(rate, this.#run.edges.clock.monoMs());
@@ -87,12 +92,16 @@ export class Endpoint {
     this.#target = target;
     this.#secrets = target.secrets.map(decodeSecret);
     this.#run.targetVersion = target.version;
-    if (target.url !== old.url || target.concurrency !== old.concurrency) {
-      const retired = this.#connection;
-      this.#connection = this.#run.edges.sender.connect(target.url, this.#concurrency());
-      void retired.close().catch(this.#run.crash);
-    }
+    if (target.url !== old.url) this.#reconnect();
     this.#applyLimits();
+  }
+
+  /** The retired connection answers what it has in flight; nothing new goes there. */
+  #reconnect(): void {
+    const retired = this.#connection;
+    this.#sockets = this.#concurrency();
+    this.#connection = this.#run.edges.sender.connect(this.#target.url, this.#sockets);
+    void retired.close().catch(this.#run.crash);
   }
 
   #concurrency(): number {

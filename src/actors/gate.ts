@@ -14,8 +14,17 @@ const DATABASE_RETRY_MS = 500;
 
 export type GateAnswer = 'committed' | 'refused' | 'fenced';
 
+/** What the gate needs of its run. */
+interface GatedRun {
+  readonly edges: Pick<Edges, 'store' | 'emit' | 'clock'>;
+  readonly lease: Lease;
+  readonly progress: Progress;
+  readonly context: () => { readonly pins: readonly unknown[] | null };
+}
+
 export class Gate {
-  readonly #edges: Pick<Edges, 'store' | 'emit' | 'clock'>;
+  readonly #run: GatedRun;
+  readonly #edges: GatedRun['edges'];
   readonly #lease: Lease;
   readonly #progress: Progress;
   readonly #apply: (fact: Fact) => void;
@@ -23,16 +32,11 @@ export class Gate {
   #tail: Promise<unknown> = Promise.resolve();
 
   /** `seq`: of the last fact that the live actor has; `apply` hands it the next ones. */
-  constructor(
-    edges: Pick<Edges, 'store' | 'emit' | 'clock'>,
-    lease: Lease,
-    progress: Progress,
-    seq: number,
-    apply: (fact: Fact) => void,
-  ) {
-    this.#edges = edges;
-    this.#lease = lease;
-    this.#progress = progress;
+  constructor(run: GatedRun, seq: number, apply: (fact: Fact) => void) {
+    this.#run = run;
+    this.#edges = run.edges;
+    this.#lease = run.lease;
+    this.#progress = run.progress;
     this.#seq = seq;
     this.#apply = apply;
   }
@@ -46,7 +50,9 @@ export class Gate {
     return this.#alone(async () => {
       const { store, emit, clock } = this.#edges;
       const startedMs = clock.monoMs();
-      const hasCut = this.#progress.cut.hasSources;
+      // A cut without pins would poison the job: the fact that pins them is the first to carry one.
+      const isPinned = proposal.type === 'OFFSETS_RESOLVED' || this.#run.context().pins !== null;
+      const hasCut = isPinned && this.#progress.cut.hasSources;
       const taken = hasCut ? this.#progress.take() : null;
       const result = await this.#written(taken, () =>
         store.commit(this.#lease.key.jobId, proposal, this.#lease.key, taken?.write),

@@ -23,7 +23,7 @@ async function keepBeating(run: Run, signal: AbortSignal): Promise<void> {
     if (mark !== run.progress.mark || isWaiting(run)) movedAtMs = clock.monoMs();
     mark = run.progress.mark;
     const isWedged = clock.monoMs() - movedAtMs > settings.leaseMs * WEDGED_LEASES;
-    const isBeaten = !isWedged && (await beat(run));
+    const isBeaten = !isWedged && (await beat(run, signal));
     tellLease(run);
     await pause(
       isBeaten ? settings.heartbeatIntervalMs : Math.min(RETRY_MS, settings.heartbeatIntervalMs),
@@ -40,7 +40,7 @@ function isWaiting(run: Run): boolean {
 }
 
 /** True when the lease was extended. */
-async function beat(run: Run): Promise<boolean> {
+async function beat(run: Run, signal: AbortSignal): Promise<boolean> {
   const { store, settings, clock } = run.edges;
   const sentAt = Lease.moment(clock);
   try {
@@ -49,7 +49,9 @@ async function beat(run: Run): Promise<boolean> {
       run.lease.extended(sentAt);
       return true;
     }
-    run.fenced('heartbeat');
+    // Perhaps the job just ended by its own fact: look before calling it a loss.
+    await run.gate.catchUp();
+    if (!signal.aborted) run.fenced('heartbeat');
     return false;
   } catch {
     // The database is away and the store has said so; the lease itself decides how long we may go on.

@@ -38,8 +38,9 @@ export class RunningJob {
   #end!: () => void;
   readonly #life = new AbortController();
   #stopped = false;
+  #looking = false;
 
-  /** `facts`: the job's whole history, the claim last. */
+  /** `facts`: the job's whole history, with the claim in it. */
   constructor(claim: Claim, facts: readonly Fact[], lease: Lease, edges: Edges) {
     this.id = claim.job.id;
     this.ended = new Promise((resolve) => (this.#end = resolve));
@@ -48,10 +49,11 @@ export class RunningJob {
     this.#run = run;
     const detail = new Detail(run);
     run.detail = progress.detail = () => detail.now();
-    const claimFact = facts.at(-1);
-    if (!claimFact) throw new Error(`job ${claim.job.id} has no history`);
-    this.#actor = liveActor(run, fold(facts.slice(0, -1)));
-    run.gate = new Gate(edges, lease, progress, claimFact.seq, (fact) => {
+    const claimed = facts.findLastIndex((fact) => isClaim(fact) && fact.fence === claim.lease.fence);
+    const last = facts.at(-1);
+    if (claimed < 1 || !last) throw new Error(`the history of job ${claim.job.id} does not hold its claim`);
+    this.#actor = liveActor(run, fold(facts.slice(0, claimed)));
+    run.gate = new Gate(run, last.seq, (fact) => {
       this.#apply(fact);
     });
     run.tell = (event) => {
@@ -70,7 +72,8 @@ export class RunningJob {
     // Without an observer a failing child would end the process.
     this.#actor.subscribe({ error: run.crash });
     this.#actor.start();
-    this.#apply(claimFact);
+    // A request may have been recorded between the claim and the reading of the history.
+    for (const fact of facts.slice(claimed)) this.#apply(fact);
   }
 
   /** For the metrics; ages in ms. A cut has no age while there is nothing to save. */
@@ -82,8 +85,17 @@ export class RunningJob {
 
   /** What the instance's cheap look saw: others' requests are fetched and applied, a lost lease ends the run. */
   async looked(look: LeasedLook | undefined): Promise<void> {
+    if (this.#stopped || this.#looking) return;
+    this.#looking = true;
+    try {
+      await this.#look(look);
+    } finally {
+      this.#looking = false;
+    }
+  }
+
+  async #look(look: LeasedLook | undefined): Promise<void> {
     const { gate, lease } = this.#run;
-    if (this.#stopped) return;
     if (look?.fence !== lease.key.fence) {
       // Not among this instance's leased jobs: ended by its own fact just now, or somebody else's.
       await gate.catchUp();
@@ -145,6 +157,10 @@ export class RunningJob {
     this.#run.budget.close();
     this.#end();
   }
+}
+
+function isClaim(fact: Fact): fact is Extract<Fact, { type: 'CLAIMED' | 'RECLAIMED' }> {
+  return fact.type === 'CLAIMED' || fact.type === 'RECLAIMED';
 }
 
 function liveActor(run: Run, before: Decided) {

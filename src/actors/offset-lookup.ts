@@ -1,14 +1,27 @@
 // Child of STARTED: pins the job's range, or takes up the pins of an earlier owner after proving that the log
 // under them is still the same. Proposes exactly one fact and then stands still: the next state has others.
 
+import { RepriseError } from '../domain/errors.ts';
 import type { BatchMark, Pin } from '../domain/job.ts';
 import { pause } from '../domain/pause.ts';
 import type { Run } from './run.ts';
 
+const UNUSABLE_RETRY_MS = 2_000;
+
 export async function offsetLookup(run: Run, signal: AbortSignal): Promise<void> {
   run.declareWait('offsetLookup', 'looking up offsets');
-  const { pins } = run.context();
-  await (pins ? continueFrom(run, pins, signal) : resolve(run, signal));
+  while (!signal.aborted) {
+    try {
+      const { pins } = run.context();
+      await (pins ? continueFrom(run, pins, signal) : resolve(run, signal));
+      break;
+    } catch (error) {
+      // A topic that must not be read as it is now: an operator can mend it, so the job waits and says why.
+      if (!(error instanceof RepriseError)) throw error;
+      run.declareWait('offsetLookup', error.detail);
+      await pause(UNUSABLE_RETRY_MS, signal);
+    }
+  }
   run.declareWait('offsetLookup', null);
 }
 
@@ -34,7 +47,9 @@ async function resolve(run: Run, signal: AbortSignal): Promise<void> {
     return;
   }
   // Begun here, so that the fact's own transaction holds the gaps: a crash right after it must not forget them.
-  for (const { source, start } of pins) run.progress.cut.begin(source, start);
+  for (const { source, start } of pins) {
+    if (!run.progress.cut.has(source)) run.progress.cut.begin(source, start);
+  }
   for (const gap of gaps) run.progress.gap(gap);
   const waitingUntilMs = pinEnds ? null : settledAtMs;
   await run.gate.proposeUntilAnswered(

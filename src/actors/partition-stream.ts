@@ -2,8 +2,10 @@
 // enough. Back-pressure is the pipe's; memory beyond one batch per source comes out of the instance's budget.
 // It reads from the start of the pins: below an earlier cut the records only feed the dedupe memory.
 
+import { RepriseError } from '../domain/errors.ts';
 import type { EventBatch, LogStream, ReadWait } from '../domain/log.ts';
 import type { Pin } from '../domain/job.ts';
+import { heldBytes } from './memory-budget.ts';
 import { databaseNow } from './offset-lookup.ts';
 import { pause } from '../domain/pause.ts';
 import type { Pipe } from './pipe.ts';
@@ -26,12 +28,18 @@ async function readSource(run: Run, pin: Pin, pipe: Pipe<EventBatch>, signal: Ab
       identity,
       scan,
       end: () => endOf(run, pin),
+      mustReach: () => run.progress.cut.nextOf(pin.source),
       onWait: (wait) => run.declareWait(`read ${pin.source}`, describe(wait)),
     },
     signal,
   );
   try {
     await pump(run, stream, pipe, signal);
+  } catch (error) {
+    if (!(error instanceof RepriseError)) throw error;
+    // What the log holds cannot be read as events, and no retry changes that.
+    const fact = { type: 'FAILED', reason: 'nothing_readable', why: error.detail } as const;
+    await run.gate.proposeUntilAnswered({ ...fact, fence: run.lease.key.fence }, signal);
   } finally {
     await stream.close();
   }
@@ -52,10 +60,10 @@ async function pump(run: Run, stream: LogStream, pipe: Pipe<EventBatch>, signal:
   }
 }
 
-/** Bytes of event values that a batch holds; taken from the budget here, given back as each event is settled. */
+/** What a batch takes from the budget; given back as each event is settled. */
 function bytesOf(batch: EventBatch): number {
   let bytes = 0;
-  for (const { value } of batch.events) bytes += value?.length ?? 0;
+  for (const event of batch.events) bytes += heldBytes(event);
   return bytes;
 }
 

@@ -73,16 +73,25 @@ export class Pool {
   async stop(deadlineMs: number): Promise<{ readonly clean: boolean }> {
     this.#stopping.abort();
     this.#nudged?.();
-    await this.#loops;
-    const jobs = [...this.#running.values()];
-    for (const job of jobs) job.release('the instance stops');
     const deadline = new AbortController();
-    const settled = Promise.all(jobs.map((job) => job.ended)).then(() => true);
-    const clean = await Promise.race([settled, pause(deadlineMs, deadline.signal).then(() => false)]);
+    const tooLate = pause(deadlineMs, deadline.signal).then(() => false);
+    const clean = await Promise.race([this.#releaseAll(), tooLate]);
     deadline.abort();
     for (const job of this.#running.values()) job.abandon();
     await this.#edges.store.instanceGone(this.#edges.settings.instance).catch(() => undefined);
     return { clean };
+  }
+
+  /** Those that run now at once, then the one that a poll was just claiming. */
+  async #releaseAll(): Promise<true> {
+    const release = async (): Promise<void> => {
+      const jobs = [...this.#running.values()];
+      for (const job of jobs) job.release('the instance stops');
+      await Promise.all(jobs.map((job) => job.ended));
+    };
+    await Promise.all([release(), this.#loops]);
+    await release();
+    return true;
   }
 
   async #pollLoop(): Promise<void> {
@@ -155,7 +164,8 @@ export class Pool {
     const watched = [...this.#running.values()];
     const looks = await this.#edges.store.look(this.#edges.settings.instance);
     const byId = new Map(looks.map((look) => [look.jobId, look]));
-    await Promise.all(watched.map((job) => job.looked(byId.get(job.id))));
+    // Not awaited: one job that waits for a lock must not hide the requests for the others.
+    for (const job of watched) void job.looked(byId.get(job.id)).catch(() => undefined);
   }
 
   async #aliveLoop(): Promise<void> {

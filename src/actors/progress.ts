@@ -62,6 +62,7 @@ export class Progress {
 
   gap(gap: Gap): void {
     this.#gapCount++;
+    this.cut.touch();
     this.#gaps.push(gap);
   }
 

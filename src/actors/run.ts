@@ -99,8 +99,10 @@ export class Run {
   /** Says why nothing moves at `who` (null: it moves again). A declared wait counts as progress. */
   declareWait(who: string, why: string | null): void {
     if (why === null) this.waits.delete(who);
-    else if (this.waits.get(who)?.why !== why)
+    else if (this.waits.get(who)?.why !== why) {
       this.waits.set(who, { why, sinceMs: this.edges.clock.wallMs() });
+      this.progress.mark++;
+    }
   }
 
   abortPipes(): void {

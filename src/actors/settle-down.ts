@@ -2,7 +2,10 @@
 // goes into the same transaction as the fact, so nothing is repeated after a pause, a cancel or a release.
 
 import type { Proposal } from '../domain/fact.ts';
+import { pause } from '../domain/pause.ts';
 import type { Run } from './run.ts';
+
+const LOOK_AGAIN_MS = 500;
 
 /** True when the run is over; false when the wish was taken back and the work goes on. */
 export async function settleDown(run: Run, isDrained: boolean, signal: AbortSignal): Promise<boolean> {
@@ -16,7 +19,7 @@ export async function settleDown(run: Run, isDrained: boolean, signal: AbortSign
       return true;
     }
     // Refused: a request changed the job meanwhile and its fact was not applied yet. Look, then decide anew.
-    await run.gate.catchUp();
+    await run.gate.catchUp().catch(() => pause(LOOK_AGAIN_MS, signal));
   }
   return true;
 }

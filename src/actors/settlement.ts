@@ -7,6 +7,7 @@ import { hintOf, judge, strains } from '../domain/outcome.ts';
 import type { Outcome } from '../domain/outcome.ts';
 import type { Answer } from '../domain/sender.ts';
 import type { Endpoint } from './endpoint.ts';
+import { heldBytes } from './memory-budget.ts';
 import type { Retry, RetryQueue } from './retry-queue.ts';
 import type { Run } from './run.ts';
 
@@ -30,7 +31,7 @@ export class Settlement {
     const { window } = this.#endpoint;
     if (strains(answer)) window.strained(sentAtMs, now);
     else if (answer.kind === 'answered') window.answered(sentAtMs, now, inFlight);
-    const outcome = this.#judge(item, answer, now);
+    const outcome = this.#judge(item, answer, sentAtMs, now);
     edges.emit('delivery.attempt', { outcome: nameOf(answer, outcome.kind), durationMs: answer.durationMs });
     if (outcome.kind === 'delivered') {
       progress.delivered(item.event);
@@ -49,12 +50,13 @@ export class Settlement {
   }
 
   /** Tells the endpoint's health, and judges; a failure of an endpoint that is down costs no attempt. */
-  #judge(item: Retry, answer: Answer, now: number): Outcome {
+  #judge(item: Retry, answer: Answer, sentAtMs: number, now: number): Outcome {
     const { health } = this.#endpoint;
     const hint = hintOf(answer);
     if (hint === 'gone') health.tell({ type: 'GONE', atMs: now });
-    else if (hint === 'unavailable' && !isThrottle(answer)) health.tell({ type: 'FAILED', atMs: now });
-    else if (hint !== null) health.tell({ type: 'SUCCEEDED', atMs: now });
+    else if (hint === 'unavailable' && !isThrottle(answer)) {
+      health.failed(item.failed === 0, sentAtMs, now);
+    } else if (hint !== null) health.tell({ type: 'SUCCEEDED', atMs: now });
     const { retry } = this.#run.edges.settings;
     const isOwed = hint === 'gone' || (hint === 'unavailable' && health.isDown);
     if (isOwed) return { kind: 'retry', afterMs: 0, slowDownMs: null };
@@ -76,7 +78,7 @@ export class Settlement {
 
   #end(event: LogEvent, givenUp: boolean, now: number): void {
     this.#endpoint.health.ended(givenUp, now);
-    this.#run.budget.release(event.value?.length ?? 0);
+    this.#run.budget.release(heldBytes(event));
   }
 }
 

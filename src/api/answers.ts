@@ -42,7 +42,6 @@ export const replay = Type.Object({
     delivered: count('events answered with 2xx'),
     deadLettered: count('events given up on'),
     unanswered: count('attempts without an answer that were tried again'),
-    maybeRepeated: count('events that changes of the owner may have repeated'),
     evicted: count('identities that dedupe had to forget'),
   }),
   cut: Type.Record(

@@ -5,7 +5,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { RepriseError } from '../domain/errors.ts';
 import type { JobId, TenantId } from '../domain/ids.ts';
-import type { ReplayStore, SteerProposal } from '../domain/store.ts';
+import type { ReplayStore, SteerRequest } from '../domain/store.ts';
 import { principalOf } from './access.ts';
 import { replay } from './answers.ts';
 import type { ReplayRoutes } from './replays.ts';
@@ -62,17 +62,15 @@ export function steeringRoutes({
     app.patch('/:id', { schema: { ...change, response: { 202: replay } } }, async (request, reply) => {
       const { tenant, name } = principalOf(request);
       const id = jobIdOf(request);
-      const { limits } = (await store.replay(tenant, id)) ?? noReplay();
-      const { reason = '', ...changed } = request.body;
-      const why = { by: name, why: reason };
-      await steer(store, tenant, id, { type: 'LIMITS_CHANGED', limits: { ...limits, ...changed }, ...why });
+      const { reason = '', ...change } = request.body;
+      await steer(store, tenant, id, { type: 'LIMITS_CHANGED', change, by: name, why: reason });
       return reply.code(202).send(showReplay((await store.replay(tenant, id)) ?? noReplay()));
     });
     return Promise.resolve();
   };
 }
 
-async function steer(store: ReplayStore, tenant: TenantId, id: JobId, request: SteerProposal): Promise<void> {
+async function steer(store: ReplayStore, tenant: TenantId, id: JobId, request: SteerRequest): Promise<void> {
   const result = await store.steer(tenant, id, request);
   if (result.ok) return;
   if (result.why === 'unknown_job') noReplay();
@@ -81,7 +79,7 @@ async function steer(store: ReplayStore, tenant: TenantId, id: JobId, request: S
 }
 
 /** When a request is possible, for the one whose request was refused. */
-const WHEN: Readonly<Record<SteerProposal['type'], string>> = {
+const WHEN: Readonly<Record<SteerRequest['type'], string>> = {
   PAUSE_REQUESTED: 'only one that is OPEN, STARTED or ONGOING and not being cancelled can be paused',
   RESUME_REQUESTED: 'only one that is PAUSED, or is about to be, can be resumed',
   CANCEL_REQUESTED: 'only one that has not ended and is not being cancelled can be cancelled',

@@ -80,6 +80,11 @@ export class CutTracker {
     this.#revision++;
   }
 
+  /** Something that goes with the cut changed. */
+  touch(): void {
+    this.#revision++;
+  }
+
   /** Whether another event may be handed to a socket without breaking the repeat bound. */
   mayStart(): boolean {
     return this.exposed < this.#maxRepeat;

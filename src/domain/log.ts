@@ -60,6 +60,11 @@ export interface StreamRequest extends RangeRequest {
    * A rebuild passes its own bound.
    */
   readonly end: () => number | null;
+  /**
+   * An offset below the end that a bounded scan must not stop before, however late the records are: what an
+   * earlier reading has passed. A log that ends below it was truncated.
+   */
+  readonly mustReach?: () => number;
   /** Told when the stream begins or ends a wait (nothing to fetch, broker unreachable, open transaction). */
   readonly onWait?: (wait: ReadWait | null) => void;
 }

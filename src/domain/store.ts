@@ -225,16 +225,21 @@ export interface ReplayStore {
   replays(tenant: TenantId, page: PageRequest): Promise<Page<JobView>>;
   transitions(tenant: TenantId, id: JobId, page: PageRequest): Promise<Page<Transition> | null>;
   /** Records a pause, resume, cancel or change of limits; any instance may. */
-  steer(tenant: TenantId, id: JobId, request: SteerProposal): Promise<CommitResult>;
+  steer(tenant: TenantId, id: JobId, request: SteerRequest): Promise<CommitResult>;
   /** Resolves when the database answers. */
   ping(): Promise<void>;
   nowMs(): Promise<number>;
 }
 
-export type SteerProposal = Extract<
-  Proposal,
-  { type: 'PAUSE_REQUESTED' | 'RESUME_REQUESTED' | 'CANCEL_REQUESTED' | 'LIMITS_CHANGED' }
->;
+/** A change of limits names those that change; the fact takes the others from the job as it is then. */
+export type SteerRequest =
+  | Extract<Proposal, { type: 'PAUSE_REQUESTED' | 'RESUME_REQUESTED' | 'CANCEL_REQUESTED' }>
+  | {
+      readonly type: 'LIMITS_CHANGED';
+      readonly change: Partial<Limits>;
+      readonly by: string;
+      readonly why: string;
+    };
 
 /** One persisted step as the history shows it. */
 export interface Transition {

@@ -5,6 +5,7 @@
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import lz4 from 'lz4-napi';
 import snappy from 'snappy';
+import { free } from './free.ts';
 
 /** Four times the largest batch that a sane broker accepts (message.max.bytes is 1 MiB by default). */
 export const MAX_DECODED = 64 * 1024 * 1024;
@@ -29,18 +30,23 @@ export function decompress(codec: number, bytes: Buffer): Buffer {
       case 'none':
         return bytes;
       case 'gzip':
-        return gunzipSync(bytes, { maxOutputLength: MAX_DECODED });
+        return gunzipSync(bytes, inOnePiece(bytes));
       case 'snappy':
         return isXerial(bytes) ? unsnapXerial(bytes) : unsnap(bytes);
       case 'lz4':
         return unlz4(bytes);
       case 'zstd':
-        return zstdDecompressSync(bytes, { maxOutputLength: MAX_DECODED });
+        return zstdDecompressSync(bytes, inOnePiece(bytes));
     }
   } catch (error) {
     if (error instanceof CodecError) throw error;
     throw new CodecError(`${name} data cannot be read`, { cause: error });
   }
+}
+
+/** Node's zlib collects pieces of 16 KiB and joins them, which is the whole of it twice. */
+function inOnePiece(bytes: Buffer): { readonly maxOutputLength: number; readonly chunkSize: number } {
+  return { maxOutputLength: MAX_DECODED, chunkSize: Math.max(64 * 1024, bytes.length * 4) };
 }
 
 const XERIAL_MAGIC = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00]);
@@ -51,24 +57,36 @@ function isXerial(bytes: Buffer): boolean {
   return bytes.length >= XERIAL_HEADER && XERIAL_MAGIC.compare(bytes, 0, 8) === 0;
 }
 
+/** The blocks are of 32 KiB; their lengths are known first, so that each is copied once. */
 function unsnapXerial(bytes: Buffer): Buffer {
-  const parts: Buffer[] = [];
+  const blocks: Buffer[] = [];
   let total = 0;
   for (let at = XERIAL_HEADER; at < bytes.length;) {
     if (at + 4 > bytes.length) throw new CodecError('cut xerial block');
     const length = bytes.readInt32BE(at);
     at += 4;
     if (length < 0 || at + length > bytes.length) throw new CodecError('xerial block length out of range');
-    const part = unsnap(bytes.subarray(at, at + length), MAX_DECODED - total);
-    total += part.length;
-    parts.push(part);
+    const block = bytes.subarray(at, at + length);
+    total += claimedLength(block);
+    blocks.push(block);
     at += length;
   }
-  return parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts, total);
+  const [first] = blocks;
+  if (blocks.length === 1 && first) return unsnap(first);
+  if (total > MAX_DECODED) throw new CodecError('snappy claims too much');
+  const decoded = Buffer.allocUnsafeSlow(total);
+  let end = 0;
+  for (const block of blocks) {
+    const part = unsnap(block);
+    end += part.copy(decoded, end);
+    free(part);
+  }
+  if (end !== total) throw new CodecError('snappy is not as long as it claims');
+  return decoded;
 }
 
-function unsnap(bytes: Buffer, room = MAX_DECODED): Buffer {
-  if (claimedLength(bytes) > room) throw new CodecError('snappy claims too much');
+function unsnap(bytes: Buffer): Buffer {
+  if (claimedLength(bytes) > MAX_DECODED) throw new CodecError('snappy claims too much');
   const decoded = snappy.uncompressSync(bytes);
   return typeof decoded === 'string' ? Buffer.from(decoded) : decoded;
 }

@@ -11,7 +11,7 @@ import { RepriseError } from '../domain/errors.ts';
 import { LATEST } from './client.ts';
 import type { KafkaConnection, SiteConfig } from './client.ts';
 import { Connections } from './connections.ts';
-import { findPin, markAt } from './offsets.ts';
+import { findPin, patientMarks } from './offsets.ts';
 import { PartitionReader } from './partition-reader.ts';
 import { partitionOf } from './partitioner.ts';
 import { retrying } from './retrying.ts';
@@ -111,6 +111,7 @@ class SitesLog implements KafkaDeliveryLog {
     pins: readonly Pin[],
     signal: AbortSignal,
   ): Promise<Readonly<Record<SourceName, BatchMark | null>>> {
+    const markAt = patientMarks();
     return await this.#each(pins, signal, async (connection, { topic, partition, first }) =>
       first === null ? null : await markAt(connection, topic, partition, first.offset),
     );

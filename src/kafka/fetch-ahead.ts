@@ -35,21 +35,20 @@ export class FetchAhead {
 
   /** The response for `offset`: the one that was asked ahead, or a new one. */
   async fetch(offset: number): Promise<FetchResponse> {
-    this.ahead(offset);
-    const flight = this.#inFlight;
-    this.#inFlight = null;
-    if (flight?.offset === offset) return await flight.response;
+    const ahead = this.ahead(offset);
+    if (ahead.offset === offset) return await this.#landed(ahead);
     // What was asked ahead turned out to be elsewhere; the socket answers in order, so it only costs its bytes.
-    await flight?.response.catch(() => null);
-    return await this.#send(offset);
+    await this.#landed(ahead).catch(() => null);
+    return await this.#landed(this.ahead(offset));
   }
 
   /** Asks ahead unless a fetch is in flight. */
-  ahead(offset: number): void {
-    if (this.#inFlight !== null) return;
+  ahead(offset: number): InFlight {
+    if (this.#inFlight !== null) return this.#inFlight;
     const response = this.#send(offset);
     response.catch(() => undefined);
     this.#inFlight = { offset, response };
+    return this.#inFlight;
   }
 
   /** Doubles the bytes of a fetch; false when that is not possible any more. */
@@ -102,6 +101,15 @@ export class FetchAhead {
           () => undefined,
         ),
     );
+  }
+
+  /** Until the answer is there the flight counts as one: a release meanwhile must wait for it. */
+  async #landed(flight: InFlight): Promise<FetchResponse> {
+    try {
+      return await flight.response;
+    } finally {
+      if (this.#inFlight === flight) this.#inFlight = null;
+    }
   }
 
   async #open(): Promise<KafkaConnection> {

@@ -19,8 +19,10 @@ export interface FetchRequest {
 }
 
 export interface FetchResponse {
-  /** Kafka's error code; 0 = fine. */
+  /** Kafka's error code; 0 = fine, -1 also when the response holds no answer for the partition. */
   readonly errorCode: number;
+  /** How long the broker's quota asks this client to be quiet (KIP-219: told at once); 0 = it does not. */
+  readonly throttleMs: number;
   readonly highWatermark: number;
   readonly lastStableOffset: number;
   readonly logStartOffset: number;
@@ -57,7 +59,7 @@ export function encodeFetch(request: FetchRequest): Buffer {
 }
 
 /** `body` begins behind the correlation id. Throws RangeError when it is no such response. */
-export function decodeFetch(body: Buffer): FetchResponse & { readonly throttleMs: number } {
+export function decodeFetch(body: Buffer): FetchResponse {
   let at = 0;
   const int16 = (): number => body.readInt16BE((at += 2) - 2);
   const int32 = (): number => body.readInt32BE((at += 4) - 4);
@@ -65,10 +67,11 @@ export function decodeFetch(body: Buffer): FetchResponse & { readonly throttleMs
   const throttleMs = int32();
   const sessionError = int16();
   int32();
-  if (sessionError !== 0 || int32() !== 1) return { ...failed(sessionError || -1), throttleMs };
+  // Over its quota a broker answers without any topic, and without an error.
+  if (sessionError !== 0 || int32() !== 1) return failed(sessionError || -1, throttleMs);
   const nameLength = int16(); // not `at += int16()`: that reads `at` before int16 moves it
   at += nameLength;
-  if (int32() !== 1) return { ...failed(-1), throttleMs };
+  if (int32() !== 1) return failed(-1, throttleMs);
   int32(); // partition
   const errorCode = int16();
   const highWatermark = int64();
@@ -80,12 +83,18 @@ export function decodeFetch(body: Buffer): FetchResponse & { readonly throttleMs
   const length = Math.max(0, int32());
   if (at + length > body.length) throw new RangeError('records are longer than the response');
   const records = body.subarray(at, at + length);
-  return { errorCode, highWatermark, lastStableOffset, logStartOffset, aborted, records, throttleMs };
+  return { errorCode, throttleMs, highWatermark, lastStableOffset, logStartOffset, aborted, records };
 }
 
-function failed(errorCode: number): FetchResponse {
+/** Whether the broker kept the records back for its quota. Errors with a code of their own come first. */
+export function isThrottled({ errorCode, throttleMs, records }: FetchResponse): boolean {
+  return throttleMs > 0 && records.length === 0 && errorCode <= 0;
+}
+
+function failed(errorCode: number, throttleMs: number): FetchResponse {
   return {
     errorCode,
+    throttleMs,
     highWatermark: -1,
     lastStableOffset: -1,
     logStartOffset: -1,

@@ -10,9 +10,12 @@ import { batchAt, isHeader } from './batch-header.ts';
 import { EARLIEST, LATEST } from './client.ts';
 import type { KafkaConnection } from './client.ts';
 import { ERROR_CODES, describeCode } from './error-codes.ts';
+import { isThrottled } from './fetch-protocol.ts';
 
 /** What `marks` says when the log ends before the pinned batch: no batch has it. */
 const NO_SUCH_CRC = -1;
+/** Longer than a new leader needs to learn the high watermark, or a deposed one to learn that it is. */
+const PATIENCE_MS = 10_000;
 
 export interface FoundPin {
   readonly pin: Pin;
@@ -34,8 +37,27 @@ export async function findPin(
   const start = found === -1 ? watermark : found;
   const end = Math.max(watermark, start);
   const first = start < end ? await markAt(connection, topic, partition, start) : null;
+  if (first?.crc === NO_SUCH_CRC) throw new Error(`the log ends before offset ${start}, found a moment ago`);
   const pin = { ...place, start, end: pinEnd ? end : null, first };
   return { pin, records: end - start, gap: await retentionGap(connection, pin, fromMs) };
+}
+
+/**
+ * `markAt` for a pin of long ago. After a change of the leader the log may seem to end too early for some
+ * seconds, and the answer would fail the job for good: until they have passed that is an error to retry, with
+ * fresh metadata. Keep the answer for all tries of one question.
+ */
+export function patientMarks(now: () => number = () => performance.now()): typeof markAt {
+  const endedSince = new Map<string, number>();
+  return async (connection, topic, partition, offset) => {
+    const mark = await markAt(connection, topic, partition, offset);
+    if (mark?.crc !== NO_SUCH_CRC) return mark;
+    const place = `${topic}/${partition}`;
+    const since = endedSince.get(place) ?? now();
+    endedSince.set(place, since);
+    if (now() - since >= PATIENCE_MS) return mark;
+    throw new Error(`the log seems to end before offset ${offset}, which was pinned`);
+  };
 }
 
 /**
@@ -61,6 +83,8 @@ export async function markAt(
     const { offset: earliest } = await connection.offsetAt(topic, partition, EARLIEST);
     return offset < earliest ? null : replaced;
   }
+  // The connection itself keeps quiet for as long as the broker asked.
+  if (isThrottled(response)) return await markAt(connection, topic, partition, offset);
   if (response.errorCode !== 0) throw new Error(describeCode(response.errorCode));
   if (offset >= response.highWatermark) return replaced;
   const batch = batchAt(response.records, 0);
@@ -74,7 +98,9 @@ export async function markAt(
 /**
  * Whether records of the range may have been deleted before it was pinned. The first record that is left tells:
  * when it is older than `from`, everything from `from` on is still there. Else nobody can know what lay before,
- * so all of it is named.
+ * so all of it is named: also when `from` lies within the retention time, where retention cannot have deleted
+ * it. Deletion by hand can, and leaves no trace that tells it from retention (a log start at a batch's edge is
+ * both's). So a partition that was silent for long may be called incomplete though it is not.
  */
 async function retentionGap(connection: KafkaConnection, pin: Pin, fromMs: number): Promise<Gap | null> {
   const { source, topic, partition, start } = pin;
@@ -83,7 +109,10 @@ async function retentionGap(connection: KafkaConnection, pin: Pin, fromMs: numbe
   const oldest = await connection.offsetAt(topic, partition, 0);
   const gap: Gap = { source, from: 0, to: start, reason: 'retention' };
   if (oldest.offset !== -1) return oldest.offset >= start && oldest.timestampMs > fromMs ? gap : null;
-  // Nothing is left: only the retention time can say whether the range is younger than what was deleted.
-  const retentionMs = Number((await connection.topicSettings(topic)).get('retention.ms') ?? -1);
-  return retentionMs >= 0 && fromMs < Date.now() - retentionMs ? gap : null;
+  // Nothing is left: where every quiet partition ends up, so only here the settings are trusted, when they say
+  // that time alone deletes and that the range is younger. Not seen: all of it deleted by hand within that time.
+  const settings = await connection.topicSettings(topic);
+  const [retentionMs, retentionBytes] = ['retention.ms', 'retention.bytes'].map((name) => settings.get(name));
+  const byTimeOnly = Number(retentionMs ?? -1) >= 0 && retentionBytes === '-1';
+  return byTimeOnly && fromMs >= Date.now() - Number(retentionMs) ? null : gap;
 }

@@ -18,6 +18,7 @@ import { BatchMaker } from './batch-maker.ts';
 import type { Connections } from './connections.ts';
 import { ERROR_CODES, describeCode } from './error-codes.ts';
 import { FetchAhead } from './fetch-ahead.ts';
+import { isThrottled } from './fetch-protocol.ts';
 import type { FetchResponse } from './fetch-protocol.ts';
 import { ReadTrouble } from './read-trouble.ts';
 import { scanRecords } from './record-scanner.ts';
@@ -112,6 +113,10 @@ export class PartitionReader implements LogStream {
 
   async #judge(response: FetchResponse, end: number | null): Promise<EventBatch | null> {
     if (response.errorCode === ERROR_CODES.offsetOutOfRange) return await this.#outside(end);
+    if (isThrottled(response)) {
+      await this.#trouble.throttled(response.throttleMs);
+      return null;
+    }
     if (response.errorCode !== 0) {
       await this.#trouble.failed(describeCode(response.errorCode));
       return null;
@@ -155,29 +160,45 @@ export class PartitionReader implements LogStream {
       next: this.#position,
       disorderMs: this.#watch.disorderMs,
       caughtUp: this.#position >= response.highWatermark,
-      done:
-        end !== null && (this.#position >= end || (this.#request.scan === 'bounded' && this.#watch.isPast())),
+      done: end !== null && (this.#position >= end || this.#mayStop()),
     });
+  }
+
+  #mayStop(): boolean {
+    return this.#request.scan === 'bounded' && this.#watch.isPast() && this.#position >= this.#mustReach();
+  }
+
+  #mustReach(): number {
+    return this.#request.mustReach?.() ?? 0;
+  }
+
+  /** Up to where there were records once: the pinned end, or what an earlier reading has passed. */
+  #due(end: number | null): number | null {
+    if (end !== null) return end;
+    const passed = this.#mustReach();
+    return passed > this.#position ? passed : null;
   }
 
   /** A fetch without records: the log's end, an open transaction, or a broker that owes an answer. */
   async #nothing(response: FetchResponse, end: number | null): Promise<EventBatch | null> {
     const { highWatermark, lastStableOffset } = response;
-    if (this.#position >= highWatermark && end === null) {
+    const due = this.#due(end);
+    const atLogEnd = this.#position >= highWatermark;
+    if (atLogEnd && due === null) {
       this.#trouble.logEnd();
       return this.#empty(false, true);
     }
-    const open = this.#position >= lastStableOffset && this.#position < highWatermark;
-    const given = open ? this.#trouble.openTransaction(end) : await this.#trouble.stalled(end);
-    if (given !== null && end !== null) {
-      this.#gap(this.#position, end, given);
-      return this.#empty(true);
+    const open = this.#position >= lastStableOffset && !atLogEnd;
+    const given = open ? this.#trouble.openTransaction(end) : await this.#trouble.stalled(due, atLogEnd);
+    if (given !== null && due !== null) {
+      this.#gap(this.#position, due, given);
+      return this.#empty(end !== null);
     }
     return open ? this.#empty(false) : null;
   }
 
   async #outside(end: number | null): Promise<EventBatch | null> {
-    const found = await this.#trouble.outOfRange(this.#position, end);
+    const found = await this.#trouble.outOfRange(this.#position, end, this.#due(end));
     if (found === null) return null;
     // A gap below the position is of records that were rewritten behind this reader; it does not move back.
     this.#gap(found.from, found.to, found.reason);

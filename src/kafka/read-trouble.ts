@@ -2,7 +2,9 @@
 //
 //   connection lost, timeout, any error code    wait (backoff), new connection with fresh metadata, same offset
 //   offset below the earliest                   gap `retention` up to the earliest
+//   the broker's quota keeps the records back   wait as long as the broker says, same connection
 //   offset above the newest, twice              gap `truncated`
+//   the log ends before what is due, bounded    gap `truncated` up to the pinned end, or to the earlier cut
 //   a batch that cannot be read, twice          gap with the batch's offsets
 //   open transaction before the pinned end      wait, bounded, then gap `open_transaction` up to the end
 //   no records although there are, bounded      gap `read_stalled` up to the pinned end
@@ -16,10 +18,11 @@ import type { Emit } from '../domain/signals.ts';
 import { RepriseError, messageOf } from '../domain/errors.ts';
 import type { FetchAhead } from './fetch-ahead.ts';
 import type { ScanFault } from './record-scanner.ts';
-import { untilAborted, waitBackoff } from './retrying.ts';
+import { untilAborted, waitBackoff, waitMs } from './retrying.ts';
 
 /** With full jitter up to 5 s some 15 s: longer than a leader election. */
 const MAX_STALLS = 10;
+const OVER_QUOTA = "throttled by the broker's quota";
 
 interface FoundGap {
   readonly from: number;
@@ -66,6 +69,13 @@ export class ReadTrouble {
     await waitBackoff(this.#failures, this.#signal);
   }
 
+  /** Not a stall and not a failure: a fresh connection would be over the same quota. */
+  async throttled(ms: number): Promise<void> {
+    if (this.#wait?.detail !== OVER_QUOTA) this.answered();
+    this.#tell('broker', OVER_QUOTA);
+    await waitMs(ms, this.#signal);
+  }
+
   /** The broker answered without an error. */
   answered(): void {
     this.#failures = 0;
@@ -95,12 +105,18 @@ export class ReadTrouble {
     return nowMs - this.#openSinceMs >= this.#openTransactionWaitMs ? 'open_transaction' : null;
   }
 
-  /** The broker has records and sends none. */
-  async stalled(end: number | null): Promise<GapReason | null> {
+  /** No records although there are some up to `due`; with `short` the broker says that its log ends before. */
+  async stalled(due: number | null, short: boolean): Promise<GapReason | null> {
     this.#stalls++;
-    const error = 'the broker sends no records although there are some';
+    const error = short
+      ? `the log ends before offset ${due}, which was there`
+      : 'the broker sends no records although there are some';
     this.#emit('read.retry', { source: this.#source, error, attempt: this.#stalls });
-    if (end !== null && this.#stalls > MAX_STALLS) return 'read_stalled';
+    if (due !== null && this.#stalls > MAX_STALLS) {
+      this.#stalls = 0;
+      if (short) this.#truncation = 'reported';
+      return short ? 'truncated' : 'read_stalled';
+    }
     this.#tell('broker', error);
     this.#fetches.fail();
     await waitBackoff(this.#stalls, this.#signal);
@@ -120,7 +136,7 @@ export class ReadTrouble {
   }
 
   /** What of the log is missing; null = ask again. */
-  async outOfRange(position: number, end: number | null): Promise<FoundGap | null> {
+  async outOfRange(position: number, end: number | null, due: number | null): Promise<FoundGap | null> {
     try {
       const { earliest, latest } = await untilAborted(this.#fetches.bounds(), this.#signal);
       if (position < earliest) {
@@ -130,8 +146,9 @@ export class ReadTrouble {
         if (this.#truncation === 'suspected') {
           this.#truncation = 'reported';
           if (end !== null) return { from: position, to: end, reason: 'truncated' };
-          // What is written there now is read by nobody: this reader never goes back.
-          return { from: latest, to: position, reason: 'truncated' };
+          // What is written there now is read by nobody: this reader never goes back, and below an earlier
+          // cut it would be taken for what was there.
+          return { from: latest, to: Math.max(position, due ?? 0), reason: 'truncated' };
         }
         if (this.#truncation === 'none') this.#truncation = 'suspected';
       }

@@ -13,6 +13,7 @@ import { Arena } from './arena.ts';
 import { batchAt, HEADER_BYTES, hasValidCrc, isHeader } from './batch-header.ts';
 import type { BatchHeader } from './batch-header.ts';
 import { CodecError, decompress, isKnownCodec } from './codecs.ts';
+import { free } from './free.ts';
 import { Malformed, walkRecords } from './record-walk.ts';
 import type { Harvest, RecordHit, Wanted } from './record-walk.ts';
 import type { TimeWatch } from './time-watch.ts';
@@ -124,9 +125,11 @@ function decodeBatch(
 ): GapReason | null {
   if (!isKnownCodec(batch.codec)) return 'unknown_codec';
   const hitsBefore = pass.hits.length;
+  const stored = records.subarray(batch.at + HEADER_BYTES, batch.endAt);
   try {
-    const payload = decompress(batch.codec, records.subarray(batch.at + HEADER_BYTES, batch.endAt));
+    const payload = decompress(batch.codec, stored);
     walkRecords(payload, batch, wanted, pass, watch);
+    if (payload !== stored) free(payload);
     return null;
   } catch (error) {
     if (!(error instanceof Malformed || error instanceof CodecError)) throw error;

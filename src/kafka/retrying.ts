@@ -20,8 +20,12 @@ export function abortError(signal: AbortSignal): Error {
 }
 
 export async function waitBackoff(attempt: number, signal: AbortSignal): Promise<void> {
+  await waitMs(backoffMs(attempt), signal);
+}
+
+export async function waitMs(ms: number, signal: AbortSignal): Promise<void> {
   try {
-    await sleep(backoffMs(attempt), undefined, { signal });
+    await sleep(ms, undefined, { signal });
   } catch {
     throw abortError(signal);
   }

@@ -49,11 +49,8 @@ function refuseCount(topic: string, count: number, expected: number | null): voi
 }
 
 async function refuseSettings(connection: KafkaConnection, topic: string): Promise<void> {
-  const settings = await connection.topicSettings(topic).catch((error: unknown) => {
-    // Without the right to see settings the reader still refuses the broker's times when it meets them.
-    if (messageOf(error).includes('authorized')) return new Map<string, string | null>();
-    throw error;
-  });
+  // Without the right to see them the reader still refuses the broker's times when it meets them.
+  const settings = await connection.topicSettings(topic);
   if (settings.get('message.timestamp.type') === 'LogAppendTime') {
     throw new RepriseError(
       'log_unusable',

@@ -37,7 +37,7 @@ export type HealthEvent =
   /** The endpoint accepted an event, or answered in a way that shows it works. */
   | { readonly type: 'SUCCEEDED'; readonly atMs: number }
   /** Refused, timed out, 5xx: it cannot take events now. */
-  | { readonly type: 'FAILED'; readonly atMs: number }
+  | { readonly type: 'FAILED'; readonly sentAtMs: number; readonly atMs: number }
   | { readonly type: 'GONE'; readonly atMs: number }
   /** Of the events that ended lately, too many were given up. */
   | { readonly type: 'REJECTED_MOST'; readonly atMs: number };
@@ -52,6 +52,7 @@ export const endpointHealthMachine = setup({
   },
   guards: {
     tooMany: ({ context }) => context.failures + 1 >= context.policy.failuresInARow,
+    isStale: ({ context, event }) => event.type === 'FAILED' && event.sentAtMs < context.downSinceMs,
     downTooLong: ({ context, event }) => event.atMs - context.downSinceMs >= context.policy.downLimitMs,
   },
   actions: {
@@ -93,7 +94,12 @@ export const endpointHealthMachine = setup({
       description: 'Down: only one probe at a time, with growing gaps; a probe costs no attempt.',
       on: {
         SUCCEEDED: { target: 'healthy', actions: 'recover' },
-        FAILED: [{ guard: 'downTooLong', target: 'unavailable' }, { actions: 'waitLonger' }],
+        // What was in flight as it went down says nothing new.
+        FAILED: [
+          { guard: 'isStale' },
+          { guard: 'downTooLong', target: 'unavailable' },
+          { actions: 'waitLonger' },
+        ],
         GONE: 'gone',
         REJECTED_MOST: 'rejects',
       },
@@ -118,6 +124,7 @@ export class EndpointHealth {
   /** Ring of the last ends, 1 = given up; plain numbers, because it turns with every event. */
   readonly #ends = new Uint8Array(LAST);
   #ended = 0;
+  #hasSucceeded = false;
   #givenUp = 0;
 
   constructor(policy: HealthPolicy) {
@@ -125,9 +132,19 @@ export class EndpointHealth {
   }
 
   tell(event: HealthEvent): void {
+    if (event.type === 'SUCCEEDED') this.#hasSucceeded = true;
     // The common case costs nothing: a success of a healthy endpoint without failures changes nothing.
     if (event.type === 'SUCCEEDED' && !this.isSuspended && this.#snapshot.context.failures === 0) return;
     [this.#snapshot] = transition(endpointHealthMachine, this.#snapshot, event);
+  }
+
+  /**
+   * An attempt failed. Once the endpoint took something, only the first failure of each event counts: a few
+   * poison events that fail again and again are no outage.
+   */
+  failed(isFirst: boolean, sentAtMs: number, atMs: number): void {
+    if (this.#hasSucceeded && !isFirst && !this.isSuspended) return;
+    this.tell({ type: 'FAILED', sentAtMs, atMs });
   }
 
   /** An event was settled for good: delivered, or given up. */

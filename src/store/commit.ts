@@ -3,17 +3,18 @@
 
 import { randomBytes } from 'node:crypto';
 import type { Proposal } from '../domain/fact.ts';
-import type { CommitResult, CutWrite, LeaseKey } from '../domain/store.ts';
+import type { CommitResult, CutWrite, LeaseKey, SteerRequest } from '../domain/store.ts';
 import { advance, isLeased, lockJob } from './advance.ts';
 import { writeCutRows } from './cut-rows.ts';
 import type { Database } from './database.ts';
 import { factsTagged } from './history.ts';
+import { decidedOf } from './job-row.ts';
 import type { ReplayJobRow } from './schema.ts';
 import { inTransaction, keep, undo } from './transaction.ts';
 
 export interface CommitRequest {
   readonly jobId: string;
-  readonly proposal: Proposal;
+  readonly proposal: Proposal | SteerRequest;
   /** The owner's; without it anybody speaks, and the machine decides whether that is legal. */
   readonly lease?: LeaseKey;
   readonly write?: CutWrite;
@@ -23,7 +24,7 @@ export interface CommitRequest {
 
 export async function commitFact(db: Database, request: CommitRequest): Promise<CommitResult> {
   const startedMs = performance.now();
-  const { jobId, proposal, lease, write, tenant } = request;
+  const { jobId, lease, write, tenant } = request;
   const tag = randomBytes(16).toString('base64url');
   const result = await inTransaction<CommitResult>(db, async (tx, doubt) => {
     const locked = await lockJob(tx, jobId);
@@ -37,6 +38,7 @@ export async function commitFact(db: Database, request: CommitRequest): Promise<
       if (last) return undo({ ok: true, facts: done.map(({ fact }) => fact), state: last.state });
     }
     if (lease && !holds(row, lease)) return undo({ ok: false, why: 'fenced', state: row.state });
+    const proposal = proposalOf(request.proposal, row);
     const move = write ? { proposal, tag, write } : { proposal, tag };
     const foreseen = beginsLease(proposal) ? null : await advance(tx, locked, move);
     if (!foreseen) return undo({ ok: false, why: 'illegal', state: row.state });
@@ -44,8 +46,15 @@ export async function commitFact(db: Database, request: CommitRequest): Promise<
     const facts = foreseen.steps.map(({ fact }) => fact);
     return keep({ ok: true, facts, state: foreseen.last.state });
   });
-  db.emit('store.commit', { fact: proposal.type, durationMs: performance.now() - startedMs });
+  db.emit('store.commit', { fact: request.proposal.type, durationMs: performance.now() - startedMs });
   return result;
+}
+
+/** Under the row's lock, so that two changes of different limits at once both stay. */
+function proposalOf(asked: Proposal | SteerRequest, row: ReplayJobRow): Proposal {
+  if (!('change' in asked)) return asked;
+  const { change, ...who } = asked;
+  return { ...who, limits: { ...decidedOf(row).context.limits, ...change } };
 }
 
 function holds(row: ReplayJobRow, lease: LeaseKey): boolean {

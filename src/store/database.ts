@@ -1,7 +1,8 @@
 // The database as the rest of the store uses it. Owned here: the two pools and what is known about the server.
 // Opening does not connect: a server that is away at start is the same case as one that goes away later.
 //
-//   sessions       autocommit, one statement at a time: reads, heartbeats
+//   sessions       autocommit, one statement at a time: reads, heartbeats. A statement's deadline is a third of
+//                  the lease: a heartbeat that hangs leaves time for another over a new connection
 //   transactions   short wait_timeout, so that a stopped process cannot keep row locks (sessions.ts)
 
 import { setTimeout as delay } from 'node:timers/promises';
@@ -37,18 +38,27 @@ export interface Database {
 }
 
 const CLOSE_MS = 2_000;
-const MIN_STATEMENT_TIMEOUT_MS = 10_000;
+/** Least deadlines of one statement, however short the lease is. */
+const SINGLE_MS = 1_000;
+const IN_TRANSACTION_MS = 10_000;
 
 export function openDatabase(options: DatabaseOptions): Database {
   const { url, poolSize: size, leaseMs, emit } = options;
   const outage = new Outage(emit);
   const lockWaitSeconds = Math.min(5, Math.max(1, Math.floor(leaseMs / 4_000)));
-  const statementTimeoutMs = Math.max(MIN_STATEMENT_TIMEOUT_MS, leaseMs);
-  const common = { url, size, lockWaitSeconds, statementTimeoutMs, outage };
+  const common = { url, size, lockWaitSeconds, outage };
   const halfLeaseSeconds = Math.max(1, Math.ceil(leaseMs / 2_000));
   const pools = [
-    openSessions({ ...common, waitTimeoutSeconds: null }),
-    openSessions({ ...common, waitTimeoutSeconds: halfLeaseSeconds }),
+    openSessions({
+      ...common,
+      waitTimeoutSeconds: null,
+      statementTimeoutMs: Math.max(SINGLE_MS, Math.floor(leaseMs / 3)),
+    }),
+    openSessions({
+      ...common,
+      waitTimeoutSeconds: halfLeaseSeconds,
+      statementTimeoutMs: Math.max(IN_TRANSACTION_MS, leaseMs),
+    }),
   ] as const;
   const sessions = kyselyOver(pools[0]);
   const transactions = kyselyOver(pools[1]);

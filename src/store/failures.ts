@@ -36,10 +36,15 @@ export function failureOf(error: unknown): Failure {
   if (AGAIN.has(errno)) return 'again';
   if (LOST.has(errno)) return 'lost';
   if (AWAY.has(errno)) return 'away';
-  const { code, fatal } = error as Described;
-  // A statement without an answer: trying again would only wait as long again.
-  if (code === 'PROTOCOL_SEQUENCE_TIMEOUT') return 'away';
+  // Trying again would only wait as long again.
+  if (isSilence(error)) return 'away';
+  const { fatal } = error as Described;
   return fatal === true ? 'lost' : 'other';
+}
+
+/** A statement without an answer within its deadline. */
+export function isSilence(error: unknown): boolean {
+  return (error as Described | null)?.code === 'PROTOCOL_SEQUENCE_TIMEOUT';
 }
 
 export const isDuplicateKey = (error: unknown): boolean => errnoOf(error) === 1062;

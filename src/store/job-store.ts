@@ -6,7 +6,7 @@ import { claimOne, reclaimSome } from './claim.ts';
 import { commitFact } from './commit.ts';
 import type { Database } from './database.ts';
 import { readFacts } from './history.ts';
-import { removeInstance, upsertInstance } from './instances.ts';
+import { forgetSilentInstances, removeInstance, upsertInstance } from './instances.ts';
 import { beat, writeCut } from './lease.ts';
 import { lookAtLeased, readClock } from './look.ts';
 import { withRetries } from './retries.ts';
@@ -24,7 +24,11 @@ export function createJobStore(db: Database): JobStore {
     look: (instance) => withRetries(emit, () => lookAtLeased(sessions, instance)),
     factsAfter: (jobId, after) => withRetries(emit, () => readFacts(sessions, jobId, after)),
     target: (webhookId: WebhookId) => withRetries(emit, () => readTarget(sessions, webhookId)),
-    instanceAlive: (id, detail) => withRetries(emit, () => upsertInstance(sessions, id, detail)),
+    instanceAlive: (id, detail) =>
+      withRetries(emit, async () => {
+        await upsertInstance(sessions, id, detail);
+        await forgetSilentInstances(sessions);
+      }),
     instanceGone: (id: InstanceId) => withRetries(emit, () => removeInstance(sessions, id)),
     nowMs: () => withRetries(emit, () => readClock(sessions)),
   };

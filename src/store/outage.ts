@@ -1,5 +1,6 @@
 // Whether the database answers: tells `database.lost` and `database.back` once per outage, however many
-// connections and callers notice it.
+// connections and callers notice it; and remembers when it was last silent. A silence (packets dropped, nothing
+// closed) says of all connections that were idle then that they may be dead without knowing it.
 
 import { messageOf } from '../domain/errors.ts';
 import type { Emit } from '../domain/signals.ts';
@@ -7,9 +8,20 @@ import type { Emit } from '../domain/signals.ts';
 export class Outage {
   readonly #emit: Emit;
   #sinceMs: number | null = null;
+  #silentAtMs = -Infinity;
 
   constructor(emit: Emit) {
     this.#emit = emit;
+  }
+
+  /** By `performance.now()`; -Infinity before the first silence. */
+  get silentAtMs(): number {
+    return this.#silentAtMs;
+  }
+
+  /** Something got no answer within its deadline. */
+  silent(): void {
+    this.#silentAtMs = performance.now();
   }
 
   lost(error: unknown): void {

@@ -24,7 +24,7 @@ export function createReplayStore(db: Database): ReplayStore & { gauges(): Promi
     replay: (tenant, id) => reading(() => readReplay(sessions, tenant, id)),
     replays: (tenant, page) => reading(() => readReplays(sessions, tenant, page)),
     transitions: (tenant, id, page) => reading(() => readReplayTransitions(sessions, tenant, id, page)),
-    steer: (tenant, jobId, proposal) => commitFact(db, { jobId, proposal, tenant }),
+    steer: (tenant, jobId, request) => commitFact(db, { jobId, proposal: request, tenant }),
     ping: async () => {
       await reading(() => readClock(sessions));
     },

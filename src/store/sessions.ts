@@ -5,12 +5,16 @@
 // strict sql_mode (whatever the server's default is, nothing is cut off silently). Sessions for transactions
 // also get a short `wait_timeout`: a process that was stopped between SELECT ... FOR UPDATE and COMMIT would
 // hide its row from every claimer for ever; so the server ends it and its locks. The price is that the server
-// also closes pooled sessions that are merely idle: one idle for half of that time is pinged before use.
+// also closes pooled sessions that are merely idle: one idle for half of that time is checked before use.
+//
+// Everything has a deadline, because a network that drops packets tells nobody: without one, TCP tries for 15
+// minutes. A session that is silent is thrown away, and with it, unasked, all that were last used before
+// (outage.ts); so a dead pool costs its first user one deadline, not each user one more.
 
 import { createPool } from 'mysql2';
 import type { PoolConnection } from 'mysql2';
 import type { MysqlPool, MysqlPoolConnection, MysqlQueryResult } from 'kysely';
-import { failureOf, unavailable } from './failures.ts';
+import { failureOf, isSilence, unavailable } from './failures.ts';
 import type { Outage } from './outage.ts';
 
 export interface SessionOptions {
@@ -26,7 +30,10 @@ export interface SessionOptions {
 
 const SQL_MODE =
   'STRICT_ALL_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION';
-const CONNECT_TIMEOUT_MS = 5_000;
+/** For the connection with its login, and for each setting after it. */
+const CONNECT_TIMEOUT_MS = 3_000;
+/** Short: a session that is thrown away wrongly costs a new one. */
+const CHECK_TIMEOUT_MS = 1_000;
 /** The server's default wait_timeout is 8 h, but firewalls forget sooner. */
 const IDLE_CHECK_MS = 60_000;
 
@@ -51,12 +58,14 @@ export function openSessions(options: SessionOptions): MysqlPool {
   });
   const checkAfterMs = waitTimeoutSeconds === null ? IDLE_CHECK_MS : waitTimeoutSeconds * 500;
   const sessions = new WeakMap<PoolConnection, Session>();
+  const { outage } = options;
 
   const take = (hand: Handed): void => {
     const fail = (error: unknown, raw?: PoolConnection): void => {
       raw?.destroy();
       raw?.release();
-      options.outage.lost(error);
+      if (isSilence(error)) outage.silent();
+      outage.lost(error);
       hand(unavailable(error), undefined as never);
     };
     pool.getConnection((error, raw) => {
@@ -73,16 +82,21 @@ export function openSessions(options: SessionOptions): MysqlPool {
           }
           const session = new Session(raw, options);
           sessions.set(raw, session);
-          options.outage.back();
+          outage.back();
           hand(null, session);
         });
+      } else if (known.usedAtMs <= outage.silentAtMs) {
+        raw.destroy();
+        take(hand);
       } else if (performance.now() - known.usedAtMs < checkAfterMs) hand(null, known);
       else {
-        raw.ping((gone) => {
+        // Not `raw.ping`, which would wait for its answer for ever.
+        raw.query({ sql: 'DO 0', timeout: CHECK_TIMEOUT_MS }, (gone) => {
           if (!gone) {
             hand(null, known);
             return;
           }
+          if (isSilence(gone)) outage.silent();
           raw.destroy();
           take(hand);
         });
@@ -103,12 +117,12 @@ function prepare(raw: PoolConnection, options: SessionOptions, done: (error: unk
     ...(options.waitTimeoutSeconds === null ? [] : [`wait_timeout = ${options.waitTimeoutSeconds}`]),
   ];
   // By statement: the variable is called tx_isolation on MariaDB and transaction_isolation on MySQL.
-  raw.query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED', (error) => {
-    if (error) {
-      done(error);
-      return;
-    }
-    raw.query(`SET SESSION ${settings.join(', ')}`, done);
+  const set = (what: string, then: (error: unknown) => void): void => {
+    raw.query({ sql: `SET SESSION ${what}`, timeout: CONNECT_TIMEOUT_MS }, then);
+  };
+  set('TRANSACTION ISOLATION LEVEL READ COMMITTED', (error) => {
+    if (error) done(error);
+    else set(settings.join(', '), done);
   });
 }
 
@@ -144,6 +158,7 @@ class Session implements MysqlPoolConnection {
         const failure = failureOf(error);
         // A session that could not roll back may still hold locks: nobody may get it again.
         if (failure === 'lost' || failure === 'away' || statement === 'ROLLBACK') this.#raw.destroy();
+        if (isSilence(error)) outage.silent();
         if (failure === 'away') outage.lost(error);
       } else outage.back();
       done?.(error, result as unknown as MysqlQueryResult);

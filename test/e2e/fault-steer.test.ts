@@ -3,7 +3,7 @@
 
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { DEFAULT_TENANT, asJobId } from '../../src/domain/ids.ts';
-import type { SteerProposal } from '../../src/domain/store.ts';
+import type { SteerRequest } from '../../src/domain/store.ts';
 import { checkHistory } from '../support/database.ts';
 import { Scene } from '../support/scene.ts';
 
@@ -15,7 +15,7 @@ beforeEach(async () => {
 });
 afterEach(() => scene.close());
 
-async function steer(id: string, request: SteerProposal): Promise<void> {
+async function steer(id: string, request: SteerRequest): Promise<void> {
   expect(await scene.store.steer(DEFAULT_TENANT, asJobId(id), request)).toMatchObject({ ok: true });
 }
 
@@ -40,7 +40,7 @@ test('paused half way within a second, resumed, and nothing is repeated', async 
   expect(paused.counts.delivered).toBe(scene.receiver.accepted);
   expect(scene.receiver.requests).toBe(scene.receiver.accepted);
 
-  await steer(id, { type: 'LIMITS_CHANGED', limits: { maxRate: null, concurrency: null }, ...WHO });
+  await steer(id, { type: 'LIMITS_CHANGED', change: { maxRate: null, concurrency: null }, ...WHO });
   await steer(id, { type: 'RESUME_REQUESTED', ...WHO });
   await scene.untilState(id, 'COMPLETED');
   expect(await scene.checkComplete(id, story.ids, 0)).toBe(0);
@@ -90,9 +90,9 @@ test('cancelled half way: it ends at its cut, and the next replay of the webhook
 test('other limits hold while it runs: the rate goes up, and down again', async () => {
   const { id, story } = await slowReplay(2_000, 30);
   const accepted = scene.receiver.accepted;
-  await steer(id, { type: 'LIMITS_CHANGED', limits: { maxRate: 2_000, concurrency: null }, ...WHO });
+  await steer(id, { type: 'LIMITS_CHANGED', change: { maxRate: 2_000, concurrency: null }, ...WHO });
   await scene.receiver.waitFor((receiver) => receiver.accepted > accepted + 600);
-  await steer(id, { type: 'LIMITS_CHANGED', limits: { maxRate: 20, concurrency: 2 }, ...WHO });
+  await steer(id, { type: 'LIMITS_CHANGED', change: { maxRate: 20, concurrency: 2 }, ...WHO });
   await scene.fact('the owner is slow again', async () => {
     const { heartbeat } = await scene.job(id);
     return heartbeat !== null && heartbeat.window <= 2;
@@ -101,7 +101,7 @@ test('other limits hold while it runs: the rate goes up, and down again', async 
   await scene.receiver.waitFor((receiver) => receiver.accepted >= from + 20);
   const perSecond = (20 * 1_000) / (performance.now() - fromMs);
   expect(perSecond).toBeLessThan(25);
-  await steer(id, { type: 'LIMITS_CHANGED', limits: { maxRate: null, concurrency: null }, ...WHO });
+  await steer(id, { type: 'LIMITS_CHANGED', change: { maxRate: null, concurrency: null }, ...WHO });
   await scene.untilState(id, 'COMPLETED');
   expect(await scene.checkComplete(id, story.ids, 0)).toBe(0);
 });

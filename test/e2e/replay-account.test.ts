@@ -84,7 +84,6 @@ describe('the replay', () => {
         deadLettered: 2,
         tombstones: 3,
         unanswered: 0,
-        maybeRepeated: 0,
         evicted: 0,
       },
       fence: 1,

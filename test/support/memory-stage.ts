@@ -55,6 +55,8 @@ function numbers(seed: number): () => number {
 export class Stage {
   readonly store = new MemoryJobStore(spec);
   readonly accepted: string[] = [];
+  /** What others do just after a claim. */
+  afterClaim: () => void = () => undefined;
   readonly log: MemoryLog;
   readonly #random: () => number;
   readonly #world: World;
@@ -94,6 +96,7 @@ export class Stage {
 
   async #own(name: string): Promise<void> {
     const claim = this.store.claim(name, this.#world.maxRepeat);
+    this.afterClaim();
     const lease = new Lease(claim.lease, 60_000, systemClock, Lease.moment(systemClock));
     const job = new RunningJob(claim, [...this.store.facts], lease, this.#edges(name));
     this.#crash = () => {

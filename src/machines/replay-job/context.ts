@@ -106,6 +106,7 @@ function changesOf(context: JobContext, fact: Fact): Partial<JobContext> {
         pins: fact.pins,
         waitingUntilMs: null,
         outcome: 'complete',
+        wanted: null,
       };
     case 'ENDS_PINNED':
       return { pins: pinEnds(context.pins, fact.ends), waitingUntilMs: null };

@@ -5,13 +5,15 @@
 // No foreign keys: webhooks and jobs are never deleted, and a foreign key would put shared locks on the webhook
 // row into every job insert, beside the exclusive order that turn.ts keeps.
 // DDL is not transactional on either server, so each statement may run again after a crash in between.
+// Frozen: nothing here may come from today's machine, or a new install would differ from an upgraded one. What the
+// machine changes later needs a migration of its own (a test compares the two).
 
 import { sql } from 'kysely';
 import type { Kysely } from 'kysely';
-import { JOB_STATES } from '../../domain/job.ts';
-import { statesTagged } from '../../machines/replay-job/decide.ts';
 
-const quoted = (states: readonly string[]): string => states.map((state) => `'${state}'`).join(', ');
+const STATES = `'OPEN', 'STARTED', 'ONGOING', 'PAUSED', 'COMPLETED', 'CANCELLED', 'FAILED'`;
+const LEASED = `'STARTED', 'ONGOING'`;
+const IN_TURN = `'OPEN', 'STARTED', 'ONGOING'`;
 const ID = 'CHARACTER SET ascii COLLATE ascii_bin';
 const TABLE = 'ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin';
 
@@ -36,7 +38,7 @@ const WEBHOOKS = `CREATE TABLE IF NOT EXISTS webhooks (
   KEY webhooks_tenant (tenant, id)
 ) ${TABLE}`;
 
-const jobs = (): string => `CREATE TABLE IF NOT EXISTS replay_jobs (
+const JOBS = `CREATE TABLE IF NOT EXISTS replay_jobs (
   id BIGINT NOT NULL PRIMARY KEY,
   tenant VARCHAR(64) ${ID} NOT NULL,
   webhook_id BIGINT NOT NULL,
@@ -73,14 +75,14 @@ const jobs = (): string => `CREATE TABLE IF NOT EXISTS replay_jobs (
   progress BIGINT NOT NULL,
   heartbeat JSON NULL,
   heartbeat_at DATETIME(6) NULL,
-  CONSTRAINT replay_jobs_state CHECK (state IN (${quoted(JOB_STATES)})),
+  CONSTRAINT replay_jobs_state CHECK (state IN (${STATES})),
   CONSTRAINT replay_jobs_lease CHECK (
-    (state IN (${quoted(statesTagged('leased'))}) AND turn = 1 AND owner IS NOT NULL
+    (state IN (${LEASED}) AND turn = 1 AND owner IS NOT NULL
       AND lease_token IS NOT NULL AND lease_until IS NOT NULL)
-    OR (state NOT IN (${quoted(statesTagged('leased'))}) AND owner IS NULL
+    OR (state NOT IN (${LEASED}) AND owner IS NULL
       AND lease_token IS NULL AND lease_until IS NULL)),
   CONSTRAINT replay_jobs_turn CHECK (
-    turn = 0 OR state IN (${quoted([...statesTagged('claimable'), ...statesTagged('leased')])})),
+    turn = 0 OR state IN (${IN_TURN})),
   UNIQUE KEY replay_jobs_active (active_webhook),
   KEY replay_jobs_claim (state, turn, id),
   KEY replay_jobs_lease_end (lease_until),
@@ -152,7 +154,7 @@ const INSTANCES = `CREATE TABLE IF NOT EXISTS instances (
 ) ${TABLE}`;
 
 export async function up(db: Kysely<unknown>): Promise<void> {
-  for (const table of [WEBHOOKS, jobs(), TRANSITIONS, GAPS, DEAD_LETTERS, MINUTES, INSTANCES]) {
+  for (const table of [WEBHOOKS, JOBS, TRANSITIONS, GAPS, DEAD_LETTERS, MINUTES, INSTANCES]) {
     await sql.raw(table).execute(db);
   }
 }

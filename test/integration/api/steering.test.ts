@@ -51,6 +51,17 @@ describe('steering a replay that nobody owns', () => {
     expect(freed.body).toMatchObject({ limits: { maxRate: null, concurrency: 4 } });
   });
 
+  it('loses none of two changes at once', async () => {
+    for (let n = 1; n <= 10; n++) {
+      await Promise.all([
+        api.call('PATCH', path, { maxRate: n }),
+        api.call('PATCH', path, { concurrency: n }),
+      ]);
+      const { body } = await api.call('GET', path);
+      expect(body).toMatchObject({ limits: { maxRate: n, concurrency: n } });
+    }
+  });
+
   it.each(['pause', 'resume', 'cancel'])(
     'answers 409 to %s where it is not possible, and says when it is',
     async (verb) => {

@@ -56,7 +56,11 @@ export async function createTopic(topic: string, partitions = 1, settings: Recor
     value,
   }));
   const to = await admin();
-  await to.createTopics({ topics: [{ topic, numPartitions: partitions, configEntries }] });
+  // KafkaJS' own wait fails when the broker does not know the topic yet.
+  await to.createTopics({
+    waitForLeaders: false,
+    topics: [{ topic, numPartitions: partitions, configEntries }],
+  });
   await becomes(() => to.fetchTopicOffsets(topic));
 }
 

@@ -73,6 +73,21 @@ describe('retention', () => {
     expect(await log.marks([pin], never)).toEqual({ [pin.source]: null });
   });
 
+  it('that took everything is named at the lookup, unless only older records can be gone', async () => {
+    const tenYears = String(10 * 365 * 86_400_000);
+    for (const [retentionMs, reasons] of [
+      ['-1', ['retention']],
+      ['3600000', ['retention']],
+      [tenYears, []],
+    ] as const) {
+      const topic = await freshTopic(1, { 'retention.ms': retentionMs });
+      await produce(topic, [message('a'), message('b')]);
+      await deleteBefore(topic, 2);
+      const { gaps } = await openLog(topic).log.lookup(range, true, never);
+      expect(gaps.map(({ reason }) => reason)).toEqual(reasons);
+    }
+  });
+
   it('that took everything ends in a gap, never silently', async () => {
     const topic = await freshTopic();
     await produce(topic, [message('a'), message('b')]);
@@ -113,6 +128,29 @@ describe('a topic that was created again', () => {
       gaps: ['truncated 2-3'],
       next: 3,
     });
+  });
+});
+
+describe('a log that ends before what an earlier reading has passed', () => {
+  it('is truncated from its end on, also while the range has no end yet', async () => {
+    const topic = await freshTopic();
+    for (let i = 0; i < 4; i++) await produce(topic, [message(`${i}`, i)]);
+    const { log } = openLog(topic);
+    const pin = await pinOf(log);
+    await recreate(topic);
+    await produce(topic, [message('0')]);
+    let end: number | null = null;
+    const [pinned, following] = await Promise.all([
+      openStream(log, { pin, mustReach: () => 3 }),
+      openStream(log, { pin, mustReach: () => 3, end: () => end }),
+    ]);
+    const first = await following.next();
+    expect(first).toMatchObject({ events: [{ offset: 0 }], gaps: [], done: false });
+    const [told, gap] = await Promise.all([readAll(pinned), following.next()]);
+    expect(told).toMatchObject({ values: ['0'], gaps: ['truncated 1-4'], next: 4 });
+    expect(gap).toMatchObject({ next: 3, gaps: [{ from: 1, to: 3, reason: 'truncated' }], done: false });
+    end = 3;
+    expect(await readAll(following)).toMatchObject({ values: [], gaps: [], next: 3 });
   });
 });
 

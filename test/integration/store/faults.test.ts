@@ -4,6 +4,8 @@ import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { asInstanceId } from '../../../src/domain/ids.ts';
 import type { Claim, JobStore, ReplayStore } from '../../../src/domain/store.ts';
+import { JOB_STATES } from '../../../src/domain/job.ts';
+import { statesTagged } from '../../../src/machines/replay-job/decide.ts';
 import { createJobStore } from '../../../src/store/job-store.ts';
 import { createReplayStore } from '../../../src/store/replay-store.ts';
 import { checkHistory, checkTurns, draft, freshDatabase, newReplay } from '../../support/database.ts';
@@ -228,6 +230,19 @@ describe('the schema', () => {
       const update = database.query(`UPDATE replay_jobs SET ${change} WHERE id = ?`, [BigInt(lease.jobId)]);
       await expect(update, change).rejects.toThrow(/constraint/i);
     }
+  });
+
+  it('allows the states of the machine of today: another one needs another migration', async () => {
+    const [row] = await database.query<Record<string, string>>('SHOW CREATE TABLE replay_jobs');
+    const lines = (row?.['Create Table'] ?? '').split('\n');
+    const statesIn = (constraint: string): string[] => {
+      const line = lines.find((each) => each.includes(`CONSTRAINT \`${constraint}\``)) ?? '';
+      return [...new Set(line.match(/(?<=')[A-Z]+(?=')/g))].sort();
+    };
+    expect(statesIn('replay_jobs_state')).toEqual([...JOB_STATES].sort());
+    const leased = statesTagged('leased');
+    expect(statesIn('replay_jobs_lease')).toEqual([...leased].sort());
+    expect(statesIn('replay_jobs_turn')).toEqual([...statesTagged('claimable'), ...leased].sort());
   });
 
   it('is made once by concurrent migrators, and again after a crash halfway', async () => {

@@ -309,13 +309,29 @@ describe('commit', () => {
       Array.from({ length: 12 }, (_, n) =>
         replays.steer(TENANT, job.id, {
           type: 'LIMITS_CHANGED',
-          limits: { maxRate: n, concurrency: null },
+          change: { maxRate: n },
           ...asked,
         }),
       ),
     );
     expect(results.every(({ ok }) => ok)).toBe(true);
     expect((await replays.replay(TENANT, job.id))?.version).toBe(13);
+  });
+
+  it('keeps the limits that a change does not name, also another’s of the same moment', async () => {
+    const job = await newReplay(replays, await newWebhook(replays));
+    const type = 'LIMITS_CHANGED';
+    for (let n = 1; n <= 10; n++) {
+      await Promise.all([
+        replays.steer(TENANT, job.id, { type, change: { maxRate: n }, ...asked }),
+        replays.steer(TENANT, job.id, { type, change: { concurrency: n }, ...asked }),
+      ]);
+      const { limits } = (await replays.replay(TENANT, job.id)) ?? {};
+      expect(limits).toEqual({ maxRate: n, concurrency: n });
+    }
+    const [last] = await jobs.factsAfter(job.id, 20);
+    expect(last).toMatchObject({ type, limits: { maxRate: 10, concurrency: 10 } });
+    expect(last).not.toHaveProperty('change');
   });
 });
 
@@ -356,4 +372,20 @@ it('registers instances', async () => {
   });
   await jobs.instanceGone(A);
   expect(await database.query('SELECT * FROM instances')).toEqual([]);
+});
+
+it('forgets instances that are silent for an hour, and no others', async () => {
+  const detail = { version: '1', listen: ':8080', poolSize: 2, running: 0 };
+  for (const id of ['killed', 'busy']) await jobs.instanceAlive(asInstanceId(id), detail);
+  const silentFor = (id: string, time: string): Promise<unknown> =>
+    database.query(`UPDATE instances SET heartbeat_at = UTC_TIMESTAMP(6) - INTERVAL ${time} WHERE id = ?`, [
+      id,
+    ]);
+  await silentFor('killed', '61 MINUTE');
+  await silentFor('busy', '59 MINUTE');
+  await jobs.instanceAlive(A, detail);
+  expect(await database.query('SELECT id FROM instances ORDER BY id')).toEqual([{ id: A }, { id: 'busy' }]);
+  await silentFor(A, '2 HOUR');
+  await jobs.instanceAlive(A, detail);
+  expect(await database.query('SELECT id FROM instances ORDER BY id')).toEqual([{ id: A }, { id: 'busy' }]);
 });

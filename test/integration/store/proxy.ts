@@ -1,5 +1,6 @@
 // A TCP proxy before the database that breaks connections at a chosen moment: an outage, and the two halves of
-// a COMMIT without an answer (it never arrived; it was done and the answer got lost).
+// a COMMIT without an answer (it never arrived; it was done and the answer got lost). Or that swallows what they
+// carry and tells nobody, as a network that drops packets: such a connection stays open and is never of use again.
 
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
@@ -10,7 +11,10 @@ export class Proxy {
   readonly #target: URL;
   readonly #sockets = new Set<Socket>();
   #port = 0;
-  #trap: { readonly statement: string; readonly when: 'before' | 'after' } | null = null;
+  #trap: { readonly statement: string; readonly when: 'before' | 'after' | 'silence' } | null = null;
+  #isSwallowing = false;
+  /** Open connections that say nothing any more. */
+  readonly #dead = new WeakSet<Socket>();
 
   constructor(url: string) {
     this.#target = new URL(url);
@@ -40,6 +44,22 @@ export class Proxy {
     this.#trap = { statement, when };
   }
 
+  /** From the next such statement on, its connection swallows everything. */
+  swallowAt(statement: string): void {
+    this.#trap = { statement, when: 'silence' };
+  }
+
+  /** From now on all connections swallow everything, new ones too. */
+  swallow(): void {
+    this.#isSwallowing = true;
+    for (const socket of this.#sockets) this.#dead.add(socket);
+  }
+
+  /** From now on new connections work. */
+  forward(): void {
+    this.#isSwallowing = false;
+  }
+
   get sprung(): boolean {
     return this.#trap === null;
   }
@@ -53,13 +73,15 @@ export class Proxy {
     };
     for (const socket of [client, server]) {
       this.#sockets.add(socket);
+      if (this.#isSwallowing) this.#dead.add(socket);
       socket.on('error', () => undefined);
       socket.on('close', () => {
         this.#sockets.delete(socket);
-        breakOff();
+        if (!this.#dead.has(socket)) breakOff();
       });
     }
     client.on('data', (bytes) => {
+      if (this.#dead.has(client)) return;
       const trap = this.#trap;
       if (trap && bytes.includes(trap.statement)) {
         this.#trap = null;
@@ -67,11 +89,16 @@ export class Proxy {
           breakOff();
           return;
         }
+        if (trap.when === 'silence') {
+          for (const socket of [client, server]) this.#dead.add(socket);
+          return;
+        }
         mute = true;
       }
       server.write(bytes);
     });
     server.on('data', (bytes) => {
+      if (this.#dead.has(server)) return;
       if (mute) breakOff();
       else client.write(bytes);
     });

@@ -8,7 +8,7 @@ import type { FactType, Proposal } from '../../../src/domain/fact.ts';
 import { asInstanceId, asSourceName } from '../../../src/domain/ids.ts';
 import { NO_COUNTS } from '../../../src/domain/job.ts';
 import type { JobSpec, Pin } from '../../../src/domain/job.ts';
-import type { CutWrite, JobStore, LeaseKey, ReplayStore, SteerProposal } from '../../../src/domain/store.ts';
+import type { CutWrite, JobStore, LeaseKey, ReplayStore, SteerRequest } from '../../../src/domain/store.ts';
 import { decide, statesTagged } from '../../../src/machines/replay-job/decide.ts';
 import { decidedOf } from '../../../src/store/job-row.ts';
 import { createJobStore } from '../../../src/store/job-store.ts';
@@ -209,10 +209,16 @@ async function take(world: World, step: Step): Promise<void> {
       if (!id) return;
       const before = decidedOf(await rowOf(database, id));
       if (!before.context.spec) throw new Error('a row without a spec');
-      const fact = proposal(step.type, 0, step.n, before.context.spec) as SteerProposal;
-      const result = await replays.steer(TENANT, id, fact);
+      const fact = proposal(step.type, 0, step.n, before.context.spec);
+      const change = step.n % 2 ? { maxRate: step.n + 0.5 } : { concurrency: step.n };
+      const who = { by: `op ${step.n}`, why: 'walk' };
+      const limited = step.type === 'LIMITS_CHANGED';
+      const request = (limited ? { type: step.type, change, ...who } : fact) as SteerRequest;
+      const result = await replays.steer(TENANT, id, request);
       const stamp = { seq: 1, atMs: 0, cut: null, counts: NO_COUNTS };
       expect(result.ok).toBe(decide(before, { ...fact, ...stamp }) !== null);
+      const { limits } = decidedOf(await rowOf(database, id)).context;
+      expect(limits).toEqual({ ...before.context.limits, ...(limited && result.ok && change) });
     }
   }
 }

@@ -91,3 +91,25 @@ describe('a cut that lies past the end that was pinned after it', () => {
     expect(store.counts).toMatchObject({ matched: 2, delivered: 2, duplicates: 0 });
   });
 });
+
+describe('a request that is recorded between the claim and the reading of the history', () => {
+  it('is applied after the claim, and the job runs', async () => {
+    const records = [0, 1, 2].map((n) => ({ key: 'ours', id: `e${n}`, timestampMs: FROM + n }));
+    const stage = new Stage({ records, copies: [], crashes: [], maxRepeat: 10, batch: 10, seed: 7 });
+    stage.afterClaim = () => {
+      stage.store.request({
+        type: 'LIMITS_CHANGED',
+        limits: { maxRate: 5_000, concurrency: 2 },
+        by: 'op',
+        why: '',
+      });
+    };
+    await stage.play();
+    expect(stage.store.job.context).toMatchObject({
+      outcome: 'complete',
+      fence: 1,
+      limits: { concurrency: 2 },
+    });
+    expect(stage.accepted.toSorted()).toEqual(['e0', 'e1', 'e2']);
+  });
+});

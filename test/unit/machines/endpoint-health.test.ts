@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { EndpointHealth } from '../../../src/machines/endpoint-health.ts';
 
 const policy = { failuresInARow: 5, probeBaseMs: 100, probeCapMs: 1_000, downLimitMs: 10_000 };
-const failed = (atMs: number) => ({ type: 'FAILED', atMs }) as const;
+const failed = (atMs: number) => ({ type: 'FAILED', sentAtMs: atMs, atMs }) as const;
 
 function down(): EndpointHealth {
   const health = new EndpointHealth(policy);
@@ -73,5 +73,27 @@ describe('the health of an endpoint', () => {
     expect(health.pause).toBeNull();
     health.ended(true, 0);
     expect(health.pause).toBe('endpoint_rejects');
+  });
+});
+
+describe('failures that say nothing about the endpoint', () => {
+  it('are those of requests that were in flight as it went down: they do not put off the first probe', () => {
+    const health = down();
+    const first = health.nextProbeMs;
+    for (let i = 0; i < 54; i++) health.failed(true, 1, 5);
+    expect(health.nextProbeMs).toBe(first);
+    health.failed(true, first, first);
+    expect(health.nextProbeMs).toBeGreaterThan(first);
+  });
+
+  it('are the repeated ones of a few poison events, once the endpoint took others', () => {
+    const health = new EndpointHealth(policy);
+    health.tell({ type: 'SUCCEEDED', atMs: 0 });
+    for (const event of [1, 2, 3]) {
+      for (let attempt = 0; attempt < 8; attempt++) health.failed(attempt === 0, event, event);
+    }
+    expect(health.isSuspended).toBe(false);
+    for (const event of [4, 5]) health.failed(true, event, event);
+    expect(health.isSuspended).toBe(true);
   });
 });

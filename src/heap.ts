@@ -1,0 +1,43 @@
+// Keeps the process near the memory that is in use. V8 takes as much as a big machine has: its young space grows
+// to 128 MB, its old one to four times what lives, and of what network and sockets leave behind outside of both
+// it lets 64 MiB come together, then marks everything: 60 times in one replay, half of all CPU time. Here a young
+// collection (1 to 2 ms) follows each few MiB that were read or events that were sent, by which time most of that
+// is dead, and the old space may only double.
+// Measured with 1,000,000 records of 1 KB, 100,000 wanted, to a fast receiver (npm run bench -- memory): 340 MiB
+// and 94 µs of CPU per event before, 240 MiB and 70 µs with this and kafka/free; 5.8 and 1.4 µs per record that
+// is only scanned.
+
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import type { Emit, Signals } from './domain/signals.ts';
+
+/** Of fetched bytes between two collections. KafkaJS makes twice as many bytes of buffers out of them. */
+const SWEEP_BYTES = 4 * 1024 * 1024;
+/** Attempts between two collections; each leaves 12 KB in the young space. */
+const SWEEP_ATTEMPTS = 1_000;
+/** Growth of the old space between two full collections. */
+const GROWTH_PERCENT = 100;
+
+/** Call once; `listen` is the signal bus. */
+export function keepHeapSmall(listen: (listener: Emit) => unknown): void {
+  setFlagsFromString(`--heap-growing-percent=${GROWTH_PERCENT}`);
+  const collect = youngCollection();
+  let full = 0;
+  listen((name, fields) => {
+    if (name === 'read.batch') full += (fields as Signals['read.batch']).bytes / SWEEP_BYTES;
+    else if (name === 'delivery.attempt') full += 1 / SWEEP_ATTEMPTS;
+    if (full < 1) return;
+    full = 0;
+    collect();
+  });
+}
+
+/** A context that is made while the flag is set has the function: no flag is needed on the command line. */
+function youngCollection(): () => void {
+  setFlagsFromString('--expose-gc');
+  const gc = runInNewContext('gc') as (options: { type: 'minor' }) => void;
+  setFlagsFromString('--no-expose-gc');
+  return () => {
+    gc({ type: 'minor' });
+  };
+}

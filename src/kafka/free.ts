@@ -1,0 +1,11 @@
+// Gives the memory of a large buffer back at once. A fetch of 1 MiB is decompressed into buffers that are used
+// for a millisecond, and V8 has no eye for them: it lets 64 MiB come together and then marks its whole heap. They
+// alone were half of the CPU time of reading (5.8 µs per record of 1 KB, 4.3 without them).
+
+/**
+ * Frees the memory under a buffer; every view of it is empty afterwards. Only for a buffer that nobody else can
+ * hold a view of. One that may lie in Node's pool is left alone.
+ */
+export function free({ buffer }: Buffer): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength > Buffer.poolSize) buffer.transfer(0);
+}

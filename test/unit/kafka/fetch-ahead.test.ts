@@ -1,0 +1,58 @@
+// A connection is given back only when nothing is in flight on it.
+
+import { setImmediate } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { FetchAhead } from '../../../src/kafka/fetch-ahead.ts';
+import type { FetchResponse } from '../../../src/kafka/fetch-protocol.ts';
+import { FakeBroker, response } from './fake-broker.ts';
+
+function slow() {
+  const answers: PromiseWithResolvers<FetchResponse>[] = [];
+  const broker = new FakeBroker(() => {
+    const answer = Promise.withResolvers<FetchResponse>();
+    answers.push(answer);
+    return answer.promise;
+  });
+  return { answers, broker, fetches: new FetchAhead(broker.connections, 'log', 0, 1024) };
+}
+
+test('a release in the middle of a fetch waits for its answer', async () => {
+  const { answers, broker, fetches } = slow();
+  const asking = fetches.fetch(0);
+  await setImmediate();
+  fetches.release();
+  await setImmediate();
+  expect(broker.fates).toEqual([]);
+  answers[0]?.resolve(response());
+  await asking;
+  await setImmediate();
+  expect(broker.fates).toEqual(['given']);
+});
+
+test('so it does when the fetch follows one that was asked ahead in vain', async () => {
+  const { answers, broker, fetches } = slow();
+  fetches.ahead(5);
+  const asking = fetches.fetch(0);
+  await setImmediate();
+  answers[0]?.resolve(response());
+  await setImmediate();
+  fetches.release();
+  await setImmediate();
+  expect(broker.asked).toEqual([5, 0]);
+  expect(broker.fates).toEqual([]);
+  answers[1]?.resolve(response());
+  await asking;
+  await setImmediate();
+  expect(broker.fates).toEqual(['given']);
+});
+
+test('a release in the middle of a fetch that fails throws the connection away', async () => {
+  const { answers, broker, fetches } = slow();
+  const asking = fetches.fetch(0);
+  await setImmediate();
+  fetches.release();
+  answers[0]?.reject(new Error('closed'));
+  await expect(asking).rejects.toThrow('closed');
+  await setImmediate();
+  expect(broker.fates).toEqual(['discarded']);
+});

@@ -1,0 +1,66 @@
+// The reader against a broker that is over its quota, and where a bounded scan may stop.
+
+import { expect, test } from 'vitest';
+import type { LogStream, ReadWait, StreamRequest } from '../../../src/domain/log.ts';
+import { PartitionReader } from '../../../src/kafka/partition-reader.ts';
+import { decodeFetch } from '../../../src/kafka/fetch-protocol.ts';
+import type { TestBatch } from './record-batches.ts';
+import { FakeBroker, asked, holding } from './fake-broker.ts';
+
+const SLACK = 100;
+const options = { disorderSlackMs: SLACK, openTransactionWaitMs: 10_000, fetchMaxBytes: 1_048_576 };
+const never = new AbortController().signal;
+const open = (request: StreamRequest, broker: FakeBroker, signal = never): LogStream =>
+  new PartitionReader(request, broker.connections, options, () => undefined, signal);
+
+const event = (baseOffset: number, timestampMs = 5, count = 1): TestBatch => ({
+  baseOffset,
+  records: Array.from({ length: count }, () => ({ key: 'w', value: 'x', timestampMs })),
+});
+
+/** As Kafka 4 answers over a quota: throttle time, no error, no session, no topics. */
+function overQuota(ms: number): Buffer {
+  const body = Buffer.alloc(14);
+  body.writeInt32BE(ms, 0);
+  return body;
+}
+
+test('a quota is waited out on the same connection, however often, and is no stall', async () => {
+  let left = 25;
+  const broker = new FakeBroker(() => (left-- > 0 ? decodeFetch(overQuota(2)) : holding(1, event(0))));
+  const waits: (string | null)[] = [];
+  const onWait = (wait: ReadWait | null): void => void waits.push(wait?.detail ?? null);
+  const batch = await open(asked(1, { onWait }), broker).next();
+  expect(batch).toMatchObject({ events: [{ offset: 0 }], gaps: [], done: true });
+  expect(waits).toEqual(["throttled by the broker's quota", null]);
+  expect(broker.asked).toHaveLength(26);
+  expect(broker.fates).not.toContain('discarded');
+});
+
+test('a wait for the quota gives way to an abort', async () => {
+  const broker = new FakeBroker(() => decodeFetch(overQuota(60_000)));
+  const stop = new AbortController();
+  const reading = open(asked(1, { onWait: () => stop.abort() }), broker, stop.signal).next();
+  await expect(reading).rejects.toMatchObject({ name: 'AbortError' });
+});
+
+test('a bounded scan does not stop before what an earlier reading has passed', async () => {
+  // Each answer is a whole window past `to`.
+  const PER_BATCH = 160;
+  const PER_FETCH = 64 * PER_BATCH;
+  const broker = new FakeBroker(({ offset }) =>
+    holding(
+      10 * PER_FETCH,
+      ...Array.from({ length: 64 }, (_, i) => event(offset + i * PER_BATCH, 1_001 + SLACK, PER_BATCH)),
+    ),
+  );
+  const lastOf = async (more: Partial<StreamRequest>): Promise<number> => {
+    const stream = open(asked(10 * PER_FETCH, more), broker);
+    for (;;) {
+      const batch = await stream.next();
+      if (batch.done) return batch.next;
+    }
+  };
+  expect(await lastOf({})).toBe(PER_FETCH);
+  expect(await lastOf({ mustReach: () => 2 * PER_FETCH + 1 })).toBe(3 * PER_FETCH);
+});
