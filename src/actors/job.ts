@@ -127,6 +127,11 @@ export class RunningJob {
 
   #apply(fact: Fact): void {
     if (this.#stopped) return;
+    if (isClaim(fact) && fact.fence !== this.#run.lease.key.fence) {
+      // Another owner's claim must never move this actor: it would go on under a fence that is not its own.
+      this.#run.fenced('history');
+      return;
+    }
     const before = stateOf(this.#actor.getSnapshot().value);
     if (fact.type === 'OFFSETS_RESOLVED') this.#run.openSources(fact.pins);
     if (fact.type === 'CONTINUED') this.#run.openSources(this.#run.context().pins ?? []);

@@ -55,6 +55,8 @@ function numbers(seed: number): () => number {
 export class Stage {
   readonly store = new MemoryJobStore(spec);
   readonly accepted: string[] = [];
+  /** Facts that a live actor was moved by, with its owner. */
+  readonly moves: string[] = [];
   /** What others do just after a claim. */
   afterClaim: () => void = () => undefined;
   readonly log: MemoryLog;
@@ -92,6 +94,13 @@ export class Stage {
       this.store.check();
       if (this.store.job.state === 'COMPLETED') return;
     }
+  }
+
+  /** An owner that runs until somebody ends it. */
+  start(name: string): RunningJob {
+    const claim = this.store.claim(name, this.#world.maxRepeat);
+    const lease = new Lease(claim.lease, 60_000, systemClock, Lease.moment(systemClock));
+    return new RunningJob(claim, [...this.store.facts], lease, this.#edges(name));
   }
 
   async #own(name: string): Promise<void> {
@@ -137,7 +146,9 @@ export class Stage {
       store: this.store.port(),
       log: this.log,
       sender: { connect: () => ({ send: (request) => this.#send(request), close: () => Promise.resolve() }) },
-      emit: () => undefined,
+      emit: (signal, fields) => {
+        if (signal === 'job.moved' && 'fact' in fields) this.moves.push(`${name} ${fields.fact}`);
+      },
       clock: systemClock,
       random: () => 0,
       budget: new MemoryBudget(10_000),

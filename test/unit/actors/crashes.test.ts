@@ -6,9 +6,24 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { identify } from '../../../src/domain/identity.ts';
 import { NO_COUNTS } from '../../../src/domain/job.ts';
+import type { HeartbeatDetail } from '../../../src/domain/store.ts';
 import type { MemoryRecord } from '../../support/memory-log.ts';
 import { A, FROM, Stage, TO } from '../../support/memory-stage.ts';
 import type { World } from '../../support/memory-stage.ts';
+
+const BEAT: HeartbeatDetail = {
+  phase: 'streaming',
+  rate: 0,
+  etaMs: null,
+  inFlight: 0,
+  window: 0,
+  queued: 0,
+  retrying: 0,
+  owed: 0,
+  exposed: 0,
+  waiting: null,
+  lastRefusal: null,
+};
 
 const record: fc.Arbitrary<MemoryRecord> = fc.record({
   key: fc.constantFrom('ours', 'ours', 'ours', 'theirs'),
@@ -111,5 +126,27 @@ describe('a request that is recorded between the claim and the reading of the hi
       limits: { concurrency: 2 },
     });
     expect(stage.accepted.toSorted()).toEqual(['e0', 'e1', 'e2']);
+  });
+});
+
+describe('an owner that reads of another one in the history', () => {
+  it('stops, and never goes on under the fence of the other', async () => {
+    const records = Array.from({ length: 400 }, (_, n) => ({
+      key: 'ours',
+      id: `e${n}`,
+      timestampMs: FROM + n,
+    }));
+    const stage = new Stage({ records, copies: [], crashes: [], maxRepeat: 10, batch: 10, seed: 7 });
+    const first = stage.start('first');
+    const second = stage.store.claim('second', 10);
+    await first.looked(undefined);
+    await first.ended;
+    const sent = stage.accepted.length;
+    expect(stage.store.job.context).toMatchObject({ fence: 2, owner: 'second' });
+    expect(await stage.store.port().heartbeat(second.lease, 1, 1, BEAT)).toBe('held');
+    expect(stage.store.facts.map(({ type }) => type).at(-1)).toBe('RECLAIMED');
+    expect(stage.accepted).toHaveLength(sent);
+    expect(stage.moves).toContain('first CLAIMED');
+    expect(stage.moves).not.toContain('first RECLAIMED');
   });
 });
