@@ -1,21 +1,16 @@
 // The machine and the servers that the figures belong to.
 
-import { availableParallelism, cpus, totalmem } from 'node:os';
+import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
 import mysql from 'mysql2/promise';
 import type { RowDataPacket } from 'mysql2/promise';
 import { kafkaVersion } from '../../scripts/stack/artifacts.ts';
-import { table } from './figures.ts';
 
 export async function describeMachine(databaseUrl: string): Promise<string> {
   const model = cpus()[0]?.model.replace(/\s+/g, ' ').trim() ?? 'unknown';
-  return table([
-    ['', 'value'],
-    ['cores', `${availableParallelism()} x ${model}`],
-    ['memory', `${Math.round(totalmem() / 2 ** 30)} GiB`],
-    ['Node', process.version],
-    ['Kafka', kafkaVersion()],
-    ['database', await databaseVersion(databaseUrl)],
-  ]);
+  return [
+    `${availableParallelism()} cores (${model}), ${Math.round(totalmem() / 2 ** 30)} GiB, load ${(loadavg()[0] ?? 0).toFixed(1)}`,
+    `Node ${process.version}, Kafka ${kafkaVersion()}, ${await databaseVersion(databaseUrl)}`,
+  ].join('; ');
 }
 
 export async function databaseVersion(url: string): Promise<string> {

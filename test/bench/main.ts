@@ -26,8 +26,10 @@ async function main(): Promise<void> {
     options: { mysql: { type: 'boolean', default: false } },
   });
   const unknown = positionals.find((name) => !BENCHES.has(name));
-  if (unknown !== undefined)
-    throw new Error(`no bench "${unknown}"; there are ${[...BENCHES.keys()].join(', ')}`);
+  if (unknown !== undefined) {
+    console.error(`no bench "${unknown}"; there are ${[...BENCHES.keys()].join(', ')}`);
+    return end(1);
+  }
   const startedMs = performance.now();
   say('starting a private Kafka broker and a private database ...');
   rig = await Rig.open('run', { database: values.mysql ? 'mysql' : 'mariadb' });

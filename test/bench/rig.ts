@@ -45,7 +45,7 @@ export class Rig {
       brokers: this.stack.brokers,
       topics: [topic],
       logDir: join(this.stack.dir, 'instances'),
-      nodeArgs: ['--import', TETHER, ...(process.env['REPRISE_BENCH_NODE_ARGS']?.split(' ') ?? [])],
+      nodeArgs: ['--import', TETHER],
       env: { ...env, REPRISE_TETHER: String(process.pid) },
     });
     this.onClose(() => instance.kill());

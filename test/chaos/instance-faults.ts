@@ -1,0 +1,55 @@
+// Faults of instances, one lane per place of the fleet: SIGKILL, SIGSTOP beyond the lease and below it, SIGTERM.
+// After an end comes a fresh instance. Several places may be without a living instance at the same time.
+
+import { LEASE_MS } from './fleet.ts';
+import type { Place } from './fleet.ts';
+import type { World } from './world.ts';
+
+const FAULTS = ['SIGKILL', 'SIGSTOP beyond the lease', 'SIGTERM', 'SIGSTOP within the lease'] as const;
+
+export async function instanceFaults(world: World, place: Place): Promise<void> {
+  const random = world.random.fork(`instance ${place.index}`);
+  const draw = random.bag(FAULTS);
+  for (;;) {
+    const fault = draw();
+    const restMs = random.int(1_500, 7_000);
+    const choice = random.next();
+    await world.pause(restMs);
+    if (world.isEnding) return;
+    await strike(world, place, fault, choice);
+    if (!place.instance) await world.fleet.launch(place);
+  }
+}
+
+async function strike(
+  { fleet, timeline }: World,
+  place: Place,
+  fault: (typeof FAULTS)[number],
+  choice: number,
+): Promise<void> {
+  const instance = place.instance?.name;
+  if (instance === undefined) return;
+  if (fault === 'SIGKILL') {
+    timeline.fault(fault, { instance });
+    await fleet.kill(place);
+  } else if (fault === 'SIGTERM') {
+    timeline.fault(fault, { instance });
+    const code = await fleet.stop(place);
+    if (code !== 0) timeline.note(`SIGTERM ended with ${code}`, { instance });
+  } else {
+    const ms = Math.round(
+      fault === 'SIGSTOP beyond the lease' ? LEASE_MS * (1.1 + choice) : LEASE_MS * 0.8 * choice,
+    );
+    timeline.fault(fault, { instance, ms });
+    await fleet.sleep(place, ms);
+  }
+}
+
+/** Makes sure that there is an instance at each place. */
+export async function reviveInstances({ fleet }: World): Promise<void> {
+  await Promise.all(
+    fleet.places.map(async (place) => {
+      if (!place.instance) await fleet.launch(place);
+    }),
+  );
+}

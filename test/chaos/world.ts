@@ -1,0 +1,61 @@
+// What all parts of a run share: the stack, the instances, the receivers, the seed, and the moment when it ends.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Stack } from '../../scripts/stack/stack.ts';
+import type { Fleet } from './fleet.ts';
+import type { Ledger } from './ledger.ts';
+import type { Random } from './random.ts';
+import { Rest } from './rest.ts';
+import type { Target } from './target.ts';
+import type { Timeline } from './timeline.ts';
+
+export interface WorldParts {
+  readonly stack: Stack;
+  readonly fleet: Fleet;
+  readonly apiKey: string;
+  readonly targets: readonly Target[];
+  readonly ledger: Ledger;
+  readonly random: Random;
+  readonly timeline: Timeline;
+}
+
+export class World {
+  readonly stack: Stack;
+  readonly fleet: Fleet;
+  readonly targets: readonly Target[];
+  readonly ledger: Ledger;
+  readonly random: Random;
+  readonly timeline: Timeline;
+  readonly #apiKey: string;
+  readonly #end = new AbortController();
+
+  constructor(parts: WorldParts) {
+    this.stack = parts.stack;
+    this.fleet = parts.fleet;
+    this.targets = parts.targets;
+    this.ledger = parts.ledger;
+    this.random = parts.random;
+    this.timeline = parts.timeline;
+    this.#apiKey = parts.apiKey;
+  }
+
+  /** A client of the REST API; the choices of its instances are a stream of their own. */
+  client(name: string): Rest {
+    return new Rest(this.fleet, this.#apiKey, this.random.fork(`client ${name}`));
+  }
+
+  /** No new fault begins any more; every lane mends what it broke and ends. */
+  end(): void {
+    this.#end.abort();
+  }
+
+  get isEnding(): boolean {
+    return this.#end.signal.aborted;
+  }
+
+  /** Waits, but not beyond the end. */
+  async pause(ms: number): Promise<void> {
+    if (this.isEnding) return;
+    await sleep(ms, undefined, { signal: this.#end.signal }).catch(() => undefined);
+  }
+}
