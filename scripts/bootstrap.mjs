@@ -4,7 +4,7 @@
 // repository's own Node. Plain JavaScript, because an old Node must be able to run it.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { performance } from 'node:perf_hooks';
@@ -37,6 +37,10 @@ function packagesAreCurrent() {
 
 function installPackages() {
   if (packagesAreCurrent()) return;
+  // npm ci would empty the folder behind the link, which belongs to another checkout.
+  if (lstatSync(modules, { throwIfNoEntry: false })?.isSymbolicLink()) {
+    fail('node_modules is a link to another checkout: remove it and run this again');
+  }
   console.error('installing npm packages ...');
   const done = spawnSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd: root, encoding: 'utf8' });
   if (done.status !== 0)
