@@ -1,7 +1,6 @@
 // What the store does when the network drops what is sent and closes nothing: everything ends by its own deadline,
 // and once the network is back nobody waits for a connection that died meanwhile.
 
-import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { asInstanceId } from '../../../src/domain/ids.ts';
 import type { Claim, JobStore, ReplayStore } from '../../../src/domain/store.ts';
@@ -92,10 +91,20 @@ it('ends a heartbeat, a look and a registration at a third of the lease; then al
   );
 }, 20_000);
 
+/** Until the server's own clock says that the sessions, just used, have been idle for so long. */
+async function untilIdleFor(ms: number): Promise<void> {
+  const now = 'SELECT UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND AS due, UTC_TIMESTAMP(6) AS now';
+  const [begun] = await database.query<{ due: string }>(now, [ms * 1_000]);
+  for (;;) {
+    const [look] = await database.query<{ now: string }>(now, [0]);
+    if (begun && look && look.now >= begun.due) return;
+  }
+}
+
 it('finds out within a second that an idle session is dead, and takes a new one', async () => {
   await Promise.all([1, 2, 3].map(() => jobs.claim(request)));
   // Half of the wait_timeout of sessions for transactions: now they are checked before use.
-  await delay(LEASE_MS / 4 + 100);
+  await untilIdleFor(LEASE_MS / 4 + 100);
   proxy.swallow();
   proxy.forward();
   const waitedMs = await msOf(() => jobs.claim(request));
@@ -106,7 +115,7 @@ it('finds out within a second that an idle session is dead, and takes a new one'
 
 it('waits for no more than the check and a connection where all stay silent', async () => {
   await jobs.claim(request);
-  await delay(LEASE_MS / 4 + 100);
+  await untilIdleFor(LEASE_MS / 4 + 100);
   proxy.swallow();
   expect(await unavailableAfter(() => jobs.claim(request))).toBeLessThan(CHECK_MS + CONNECT_MS + SLACK_MS);
   proxy.forward();
