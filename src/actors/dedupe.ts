@@ -32,18 +32,14 @@ class Dedupe {
   readonly #memory: DedupeMemory;
   /** Where the earlier owner's dedupe stood: below it nothing is counted again. */
   readonly #known = new Map<SourceName, number>();
-  readonly #alreadyEvicted: number;
   #chunk: LogEvent[] = [];
   #chunkBytes = 0;
   #evictedTold = 0;
-  /** Forgotten again, as the earlier owner had counted. */
-  #evictedInRebuild = 0;
   #told: { readonly duplicates: number; readonly tombstones: number; readonly filtered: number };
 
   constructor(run: Run) {
     this.#run = run;
     this.#memory = new DedupeMemory(run.edges.settings.dedupeMaxEntries);
-    this.#alreadyEvicted = run.progress.counts.evicted;
     this.#told = { ...run.progress.counts };
     const sources = run.sources.map(({ pin, batches }) => ({ source: pin.source, batches }));
     this.#merge = new Merge(sources, {
@@ -81,7 +77,8 @@ class Dedupe {
     for (const event of sendInstead) this.#offer(event);
     for (const event of release) this.#release(event);
     for (const identity of remember) this.#memory.add(identity);
-    this.#evictedInRebuild = this.#evictedTold = this.#memory.evicted;
+    // Forgotten again, as the earlier owner had counted.
+    this.#evictedTold = this.#memory.evicted;
     await this.#flush();
   }
 
@@ -177,7 +174,7 @@ class Dedupe {
     const news = this.#memory.evicted - this.#evictedTold;
     if (news === 0) return;
     this.#evictedTold = this.#memory.evicted;
-    this.#run.progress.counts.evicted = this.#alreadyEvicted + this.#memory.evicted - this.#evictedInRebuild;
+    this.#run.progress.counts.evicted += news;
     this.#run.edges.emit('dedupe.evicted', { jobId: this.#run.job.id, identities: news });
   }
 }

@@ -33,7 +33,7 @@ export class Detail {
       retrying,
       owed: cut.owedCount,
       exposed: cut.exposed,
-      waiting: (run.waits.get('pinEnds') ?? [...run.waits.values()][0])?.why.slice(0, 200) ?? null,
+      waiting: (run.waits.get('pinEnds') ?? [...run.waits.values()][0])?.slice(0, 200) ?? null,
       lastRefusal: run.lastRefusal,
     };
   }

@@ -21,12 +21,6 @@ const SOURCE_CREDITS = 2;
 /** Chunks between dedupe and delivery. What is queued there is owed, so it stays short. */
 const WORK_CREDITS = 1;
 
-/** A wait that a child declared: a reason why nothing moves, so the owner is not wedged. */
-export interface DeclaredWait {
-  readonly why: string;
-  readonly sinceMs: number;
-}
-
 export class Run {
   readonly claim: Claim;
   readonly edges: Edges;
@@ -56,7 +50,8 @@ export class Run {
   isDoubtful = false;
   /** When the last cut became durable, monotonic. */
   cutSavedMs: number;
-  readonly waits = new Map<string, DeclaredWait>();
+  /** Who waits -> why: a reason why nothing moves, so the owner is not wedged. */
+  readonly waits = new Map<string, string>();
   lastRefusal: string | null = null;
   /** Why the job is to be paused because of its endpoint; set by delivery. */
   endpointPause: PauseReason | null = null;
@@ -99,8 +94,8 @@ export class Run {
   /** Says why nothing moves at `who` (null: it moves again). A declared wait counts as progress. */
   declareWait(who: string, why: string | null): void {
     if (why === null) this.waits.delete(who);
-    else if (this.waits.get(who)?.why !== why) {
-      this.waits.set(who, { why, sinceMs: this.edges.clock.wallMs() });
+    else if (this.waits.get(who) !== why) {
+      this.waits.set(who, why);
       this.progress.mark++;
     }
   }

@@ -48,6 +48,7 @@ export interface JobView {
   readonly pauseReason: PauseReason | null;
   readonly failReason: FailReason | null;
   readonly reclaims: number;
+  /** Reclaims in a row whose lost owner had made no progress. */
   readonly idleReclaims: number;
   /** The mark of progress that the present owner began with. */
   readonly progressAtClaim: number;

@@ -2,16 +2,13 @@
 // is its owner's decision, made by aborting. Refuses: a wait that an abort cannot end.
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { backoffMs } from '../domain/backoff.ts';
+import type { BackoffPolicy } from '../domain/backoff.ts';
 import type { Emit } from '../domain/signals.ts';
 import { RepriseError, messageOf } from '../domain/errors.ts';
 
-const FIRST_MS = 100;
-const LONGEST_MS = 5000;
-
-/** Full jitter: many readers that lost one broker must not come back together. `attempt` counts from 1. */
-export function backoffMs(attempt: number, random: () => number = Math.random): number {
-  return random() * Math.min(LONGEST_MS, FIRST_MS * 2 ** (attempt - 1));
-}
+/** Full jitter: many readers that lost one broker must not come back together. */
+const BACKOFF: BackoffPolicy = { baseMs: 100, capMs: 5_000, retryAfterCapMs: 0 };
 
 export function abortError(signal: AbortSignal): Error {
   const reason: unknown = signal.reason;
@@ -19,8 +16,9 @@ export function abortError(signal: AbortSignal): Error {
   return new DOMException('reading was stopped', 'AbortError');
 }
 
+/** `attempt` counts from 1. */
 export async function waitBackoff(attempt: number, signal: AbortSignal): Promise<void> {
-  await waitMs(backoffMs(attempt), signal);
+  await waitMs(backoffMs(attempt, null, BACKOFF, Math.random), signal);
 }
 
 export async function waitMs(ms: number, signal: AbortSignal): Promise<void> {

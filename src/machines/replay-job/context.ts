@@ -1,44 +1,37 @@
 // What the job machine remembers, and how each fact changes it. `evolve` is the whole of it: a pure fold step
 // without clock, I/O or randomness. Whether a fact is legal is the machine's business (machine.ts).
 
-import type { Cut } from '../../domain/cut.ts';
 import type { Fact, FactType } from '../../domain/fact.ts';
-import type { InstanceId } from '../../domain/ids.ts';
-import type {
-  Counts,
-  FailReason,
-  JobSpec,
-  Limits,
-  Outcome,
-  PauseReason,
-  Pin,
-  Wanted,
-} from '../../domain/job.ts';
+import type { JobSpec, Pin } from '../../domain/job.ts';
 import { NO_COUNTS } from '../../domain/job.ts';
+import type { JobView } from '../../domain/store.ts';
 
-export interface JobContext {
+/** The part of a job's row that its facts fold to; what the row has besides is coordination. */
+type Folded = Pick<
+  JobView,
+  | 'limits'
+  | 'fence'
+  | 'owner'
+  | 'wanted'
+  | 'site'
+  | 'partition'
+  | 'pins'
+  | 'waitingUntilMs'
+  | 'outcome'
+  | 'pauseReason'
+  | 'failReason'
+  | 'reclaims'
+  | 'idleReclaims'
+  | 'progressAtClaim'
+  | 'maxRepeat'
+  | 'duplicateBound'
+  | 'cut'
+  | 'counts'
+>;
+
+export interface JobContext extends Folded {
   /** null only before REQUESTED. */
   readonly spec: JobSpec | null;
-  readonly limits: Limits;
-  readonly fence: number;
-  readonly owner: InstanceId | null;
-  readonly wanted: Wanted | null;
-  readonly site: string | null;
-  readonly partition: number | null;
-  readonly pins: readonly Pin[] | null;
-  readonly waitingUntilMs: number | null;
-  readonly outcome: Outcome | null;
-  readonly pauseReason: PauseReason | null;
-  readonly failReason: FailReason | null;
-  readonly reclaims: number;
-  /** Reclaims in a row whose lost owner had made no progress. */
-  readonly idleReclaims: number;
-  readonly progressAtClaim: number;
-  /** The repeat limit that the last owner worked under. */
-  readonly maxRepeat: number;
-  readonly duplicateBound: number;
-  readonly cut: Cut | null;
-  readonly counts: Counts;
   readonly lastFact: { readonly seq: number; readonly type: FactType; readonly atMs: number } | null;
 }
 
