@@ -82,6 +82,12 @@ export interface FactStamp {
 
 export type Fact = Proposal & FactStamp;
 
+/**
+ * The format of specs and facts that this version writes at most and understands. Raised when an older instance
+ * would misread a job although it knows each of its fact types (2: jobs that go on from another one's cut).
+ */
+export const JOB_FORMAT = 2;
+
 /** The fact types of this version, each exactly once; a history with another is not claimed. */
 export const FACT_TYPES = [
   'REQUESTED',

@@ -14,12 +14,12 @@
 // token cannot. Whether a lease ended is the database's judgement alone; no instance's clock takes part.
 //
 // SKIP LOCKED: claimers do not queue behind one another; a candidate that another holds is simply not seen.
-// A job whose history holds a fact of a newer version is not seen either (rolling upgrades), so it cannot make
+// A job of a newer version's format, or with a fact of it in its history, is not seen either (rolling upgrades), so it cannot make
 // a claimer spin. Each job is its own transaction: several webhooks' locks in one could deadlock.
 
 import { randomBytes } from 'node:crypto';
 import { sql } from 'kysely';
-import { FACT_TYPES } from '../domain/fact.ts';
+import { FACT_TYPES, JOB_FORMAT } from '../domain/fact.ts';
 import { asJobId } from '../domain/ids.ts';
 import type { Claim, ClaimRequest } from '../domain/store.ts';
 import { statesTagged } from '../machines/replay-job/decide.ts';
@@ -37,7 +37,7 @@ type Candidate = (tx: Tx, after: bigint) => Promise<LockedJob | null>;
 /** What became of one try: nobody there, ended in the same transaction, or claimed. */
 type Taken = { readonly kind: 'none' | 'ended' } | { readonly kind: 'claimed'; readonly claim: Claim };
 
-const knownOnly = sql`NOT EXISTS (
+const knownOnly = sql`j.format <= ${JOB_FORMAT} AND NOT EXISTS (
   SELECT 1 FROM job_transitions t
   WHERE t.job_id = j.id AND t.type NOT IN (${sql.join([...FACT_TYPES])}))`;
 

@@ -112,6 +112,7 @@ export type FoldedColumns = Omit<
   | 'spec'
   | 'parent_job_id'
   | 'group_id'
+  | 'format'
   | 'created_at'
   | 'turn'
   | 'active_webhook'

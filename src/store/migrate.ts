@@ -5,10 +5,12 @@ import type { Kysely } from 'kysely';
 import { Migrator } from 'kysely/migration';
 import type { Migration } from 'kysely/migration';
 import * as first from './migrations/0001-first.ts';
+import * as afterwards from './migrations/0002-afterwards.ts';
 import type { Tables } from './schema.ts';
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001-first': first,
+  '0002-afterwards': afterwards,
 };
 
 export async function migrateToLatest(db: Kysely<Tables>): Promise<void> {

@@ -49,6 +49,8 @@ export interface ReplayJobTable {
   counts: unknown;
   parent_job_id: string | null;
   group_id: string | null;
+  /** The format of the job's spec and facts; an instance claims no newer one than it knows. */
+  format: Generated<number>;
   created_at: string;
   updated_at: string;
   // Coordination and liveness, not part of the fold:
