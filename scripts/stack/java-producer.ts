@@ -8,6 +8,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { ensureFolder, ensureKafka, kafkaVersion } from './artifacts.ts';
+import { nativeLibrariesIn } from './kafka.ts';
 import { libDir, repositoryDir, sha256 } from './paths.ts';
 import { run } from './run.ts';
 
@@ -133,6 +134,7 @@ async function command(target: JavaTarget): Promise<string[]> {
   const program = [
     '-XX:+UseSerialGC',
     '-Xmx512m',
+    ...nativeLibrariesIn(libDir),
     '-cp',
     classPath,
     'ProduceLog',

@@ -16,6 +16,13 @@ export interface KafkaPlace {
 
 export const kafkaLogFile = (dir: string): string => join(dir, 'kafka.log');
 
+/** Java's codecs unpack their native libraries anew at each start, and a killed process leaves them behind. */
+export function nativeLibrariesIn(dir: string): readonly string[] {
+  const place = join(dir, 'native');
+  mkdirSync(place, { recursive: true });
+  return [`-Djava.io.tmpdir=${place}`];
+}
+
 /** Formats the folder at the first time, starts the broker and waits until it serves clients. */
 export async function startKafka(place: KafkaPlace): Promise<void> {
   const { dir } = place;
@@ -32,6 +39,7 @@ export async function startKafka(place: KafkaPlace): Promise<void> {
     args: [
       '-Xms64m',
       '-Xmx512m',
+      ...nativeLibrariesIn(dir),
       `-Dlog4j2.configurationFile=${logConfig(dir)}`,
       '-cp',
       jars,
@@ -106,6 +114,9 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 
 auto.create.topics.enable=false
+# Everybody may do everything, until a test denies something on one topic.
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+allow.everyone.if.no.acl.found=true
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 message.max.bytes=4194304

@@ -56,6 +56,9 @@ interface Cluster {
   findTopicPartitionMetadata(topic: string): readonly unknown[];
   findLeaderForPartitions(topic: string, partitions: readonly number[]): Record<string, number[]>;
   findBroker(node: { nodeId: string }): Promise<Broker>;
+  metadata(asked: { topics: readonly string[] }): Promise<{
+    topicMetadata: { partitionMetadata: readonly unknown[] }[];
+  }>;
 }
 
 const CLUSTER_CALLS = [
@@ -65,6 +68,7 @@ const CLUSTER_CALLS = [
   'findTopicPartitionMetadata',
   'findLeaderForPartitions',
   'findBroker',
+  'metadata',
 ] as const;
 
 export class KafkaConnection {
@@ -79,6 +83,12 @@ export class KafkaConnection {
     await this.#cluster.connect();
     await this.#cluster.addTargetTopic(topic);
     return this.#cluster.findTopicPartitionMetadata(topic).length;
+  }
+
+  /** As the broker has it now; what `open` answers may be as old as the connection. */
+  async partitionsNow(topic: string): Promise<number> {
+    const { topicMetadata } = await this.#cluster.metadata({ topics: [topic] });
+    return topicMetadata[0]?.partitionMetadata.length ?? 0;
   }
 
   /** First record of at least that time, always with isolation 0: 1 answers -1 behind an open transaction. */

@@ -3,7 +3,7 @@
 // a stream finds its cluster by the source. Never throws because Kafka is away: questions repeat until aborted.
 
 import type { SourceName } from '../domain/ids.ts';
-import { sourceName } from '../domain/ids.ts';
+import { logSourceOf, sourceName } from '../domain/ids.ts';
 import type { BatchMark, Pin } from '../domain/job.ts';
 import type { DeliveryLog, LogStream, Lookup, RangeRequest, StreamRequest } from '../domain/log.ts';
 import type { Emit } from '../domain/signals.ts';
@@ -11,16 +11,18 @@ import { RepriseError } from '../domain/errors.ts';
 import { LATEST } from './client.ts';
 import type { KafkaConnection, SiteConfig } from './client.ts';
 import { Connections } from './connections.ts';
+import { ERROR_CODES, Refusal } from './error-codes.ts';
 import { findPin, patientMarks } from './offsets.ts';
+import type { FoundPin } from './offsets.ts';
 import { PartitionReader } from './partition-reader.ts';
 import { partitionOf } from './partitioner.ts';
 import { retrying } from './retrying.ts';
-import { checkSite } from './site-check.ts';
+import { checkSite, refuseCount } from './site-check.ts';
 import type { SiteCheck } from './site-check.ts';
 
 export interface DeliveryLogConfig {
   readonly sites: readonly SiteConfig[];
-  /** What the topics must have; null = whatever they have, if it is the same. */
+  /** What the topics must have; null = what they have when they are first seen. */
   readonly partitions: number | null;
   readonly disorderSlackMs: number;
   readonly openTransactionWaitMs: number;
@@ -47,11 +49,14 @@ class SitesLog implements KafkaDeliveryLog {
   readonly #emit: Emit;
   readonly #sites: readonly Connections[];
   #checks: readonly SiteCheck[];
+  /** By site: what its topics must have; null before they were seen. */
+  readonly #expected: (number | null)[];
 
   constructor(config: DeliveryLogConfig, emit: Emit) {
     this.#config = config;
     this.#emit = emit;
     this.#sites = config.sites.map((site) => new Connections(site));
+    this.#expected = config.sites.map(() => config.partitions);
     this.#checks = config.sites.map(({ name }) => ({
       site: name,
       reachable: false,
@@ -62,7 +67,7 @@ class SitesLog implements KafkaDeliveryLog {
   }
 
   async check(): Promise<readonly SiteCheck[]> {
-    const checks = await Promise.all(this.#sites.map((site) => checkSite(site, this.#config.partitions)));
+    const checks = await Promise.all(this.#sites.map((site) => this.#check(site)));
     checks.forEach(({ site, problem }, index) => {
       const before = this.#checks[index]?.problem ?? null;
       if (problem !== null && problem !== before) this.#emit('log.problem', { site, problem });
@@ -87,7 +92,7 @@ class SitesLog implements KafkaDeliveryLog {
     const found = await Promise.all(
       topics.map((topic) =>
         this.#ask(site, topic, signal, (connection) =>
-          findPin(connection, { source: sourceName(name, topic), topic, partition }, range.fromMs, pinEnds),
+          this.#pinOf(connection, { topic, partition, count, site: name }, range.fromMs, pinEnds),
         ),
       ),
     );
@@ -101,8 +106,13 @@ class SitesLog implements KafkaDeliveryLog {
   }
 
   async ends(pins: readonly Pin[], signal: AbortSignal): Promise<Readonly<Record<SourceName, number>>> {
-    return await this.#each(pins, signal, async (connection, { topic, partition }) => {
+    return await this.#each(pins, signal, async (connection, pin) => {
+      const { topic, partition } = pin;
       const { offset } = await connection.offsetAt(topic, partition, LATEST);
+      const expected = this.#expected[this.#sites.indexOf(this.#siteOf(pin))] ?? null;
+      const count = await connection.partitionsNow(topic);
+      // Not for good: the next check ends the process, and then the job is released without an end.
+      if (expected !== null && count !== expected) throw new Error(`topic ${topic} has ${count} partitions`);
       return offset;
     });
   }
@@ -127,18 +137,43 @@ class SitesLog implements KafkaDeliveryLog {
     await Promise.all(this.#sites.map((site) => site.close()));
   }
 
+  /** A site is what it was when it was first seen, or as configured. */
+  async #check(site: Connections): Promise<SiteCheck> {
+    const index = this.#sites.indexOf(site);
+    const check = await checkSite(site, this.#expected[index] ?? null);
+    this.#expected[index] ??= check.partitions;
+    return check;
+  }
+
+  /** The watermark comes first, so what lies before the end was written while the count was still this one. */
+  async #pinOf(
+    connection: KafkaConnection,
+    { site, topic, partition, count }: { site: string; topic: string; partition: number; count: number },
+    fromMs: number,
+    pinEnds: boolean,
+  ): Promise<FoundPin> {
+    const found = await findPin(
+      connection,
+      { source: sourceName(site, topic), topic, partition },
+      fromMs,
+      pinEnds,
+    );
+    refuseCount(topic, await connection.partitionsNow(topic), count);
+    return found;
+  }
+
   /** The number of partitions, after a check that found nothing wrong. */
   async #partitions(site: Connections): Promise<number> {
     const last = this.#checks[this.#sites.indexOf(site)];
     if (last?.problem === null && last.partitions !== null) return last.partitions;
-    const { problem, code, partitions } = await checkSite(site, this.#config.partitions);
+    const { problem, code, partitions } = await this.#check(site);
     if (code !== null) throw new RepriseError(code, problem ?? 'the delivery log cannot be used');
     if (problem !== null || partitions === null) throw new Error(problem ?? 'no topic is configured');
     return partitions;
   }
 
   #siteOf(pin: Pin): Connections {
-    const site = this.#sites.find(({ site }) => sourceName(site.name, pin.topic) === pin.source);
+    const site = this.#sites.find(({ site }) => sourceName(site.name, pin.topic) === logSourceOf(pin.source));
     if (site) return site;
     throw new RepriseError('log_unusable', `no site is configured for the source ${pin.source}`);
   }
@@ -151,7 +186,11 @@ class SitesLog implements KafkaDeliveryLog {
   ): Promise<T> {
     const source = sourceName(site.site.name, topic);
     return await retrying(source, this.#emit, signal, (attempt) =>
-      site.use(topic, attempt > 1 ? 'after_failure' : 'idle', work),
+      site.use(topic, attempt > 1 ? 'after_failure' : 'idle', work).catch((error: unknown) => {
+        // Only an operator can mend it: whoever asked shall say so instead of asking silently for ever.
+        if (!(error instanceof Refusal) || error.code !== ERROR_CODES.topicAuthorizationFailed) throw error;
+        throw new RepriseError('log_unusable', `topic ${topic}: ${error.message}`);
+      }),
     );
   }
 

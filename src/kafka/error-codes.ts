@@ -2,7 +2,18 @@
 // own (an offset that is not there); all others mean "ask again, with fresh metadata": a leader moves, a replica
 // catches up, a right is granted. Nothing here ends a job.
 
-export const ERROR_CODES = { offsetOutOfRange: 1 } as const;
+export const ERROR_CODES = { offsetOutOfRange: 1, topicAuthorizationFailed: 29 } as const;
+
+/** A broker's answer that is an error code. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal';
+  readonly code: number;
+
+  constructor(code: number) {
+    super(describeCode(code));
+    this.code = code;
+  }
+}
 
 const WORDS: Readonly<Record<number, string>> = {
   1: 'the offset is outside the log',

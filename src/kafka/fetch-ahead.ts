@@ -1,11 +1,14 @@
 // The fetches of one reader: one connection of its own, one fetch in flight while the response before it is
 // scanned, and the way back after a failure (throw the connection away; the next one also has fresh metadata).
-// Refuses: two fetches in flight, and giving back a connection that failed.
+// Refuses: two fetches in flight, giving back a connection that failed, and answers of another log (same-log.ts).
 
+import type { Pin } from '../domain/job.ts';
 import type { Connections, TakeFrom } from './connections.ts';
 import { EARLIEST, LATEST } from './client.ts';
 import type { KafkaConnection } from './client.ts';
+import { ERROR_CODES } from './error-codes.ts';
 import type { FetchResponse } from './fetch-protocol.ts';
+import { SameLog } from './same-log.ts';
 
 /** Short: it is also how long a pinned end or a close can go unnoticed. */
 const MAX_WAIT_MS = 100;
@@ -20,16 +23,18 @@ export class FetchAhead {
   readonly #connections: Connections;
   readonly #topic: string;
   readonly #partition: number;
+  readonly #sameLog: SameLog;
   #maxBytes: number;
   #connection: Promise<KafkaConnection> | null = null;
   #from: TakeFrom = 'idle';
   #released = false;
   #inFlight: InFlight | null = null;
 
-  constructor(connections: Connections, topic: string, partition: number, maxBytes: number) {
+  constructor(connections: Connections, pin: Pin, maxBytes: number) {
     this.#connections = connections;
-    this.#topic = topic;
-    this.#partition = partition;
+    this.#topic = pin.topic;
+    this.#partition = pin.partition;
+    this.#sameLog = new SameLog(pin);
     this.#maxBytes = maxBytes;
   }
 
@@ -79,6 +84,7 @@ export class FetchAhead {
     this.#connection = null;
     this.#inFlight = null;
     this.#from = 'after_failure';
+    this.#sameLog.failed();
     failed?.then(
       (connection) => this.#connections.discard(connection),
       () => undefined, // was never open: #open threw it away
@@ -126,7 +132,8 @@ export class FetchAhead {
 
   async #send(offset: number): Promise<FetchResponse> {
     const connection = await this.connection();
-    return await connection.fetch({
+    this.#sameLog.asking();
+    const response = await connection.fetch({
       topic: this.#topic,
       partition: this.#partition,
       offset,
@@ -134,5 +141,9 @@ export class FetchAhead {
       maxWaitMs: MAX_WAIT_MS,
       isolation: 'committed',
     });
+    const { errorCode } = response;
+    if (errorCode === 0 || errorCode === ERROR_CODES.offsetOutOfRange)
+      await this.#sameLog.answered(connection);
+    return response;
   }
 }

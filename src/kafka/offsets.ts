@@ -9,7 +9,7 @@ import { RepriseError } from '../domain/errors.ts';
 import { batchAt, isHeader } from './batch-header.ts';
 import { EARLIEST, LATEST } from './client.ts';
 import type { KafkaConnection } from './client.ts';
-import { ERROR_CODES, describeCode } from './error-codes.ts';
+import { ERROR_CODES, Refusal } from './error-codes.ts';
 import { isThrottled } from './fetch-protocol.ts';
 
 /** What `marks` says when the log ends before the pinned batch: no batch has it. */
@@ -85,7 +85,7 @@ export async function markAt(
   }
   // The connection itself keeps quiet for as long as the broker asked.
   if (isThrottled(response)) return await markAt(connection, topic, partition, offset);
-  if (response.errorCode !== 0) throw new Error(describeCode(response.errorCode));
+  if (response.errorCode !== 0) throw new Refusal(response.errorCode);
   if (offset >= response.highWatermark) return replaced;
   const batch = batchAt(response.records, 0);
   if (!isHeader(batch)) return replaced;

@@ -60,7 +60,7 @@ export class PartitionReader implements LogStream {
     this.#maker = new BatchMaker(request, emit);
     this.#wanted = { key: Buffer.from(request.key, 'utf8'), fromMs, toMs };
     this.#signal = AbortSignal.any([signal, this.#stop.signal]);
-    this.#fetches = new FetchAhead(connections, pin.topic, pin.partition, options.fetchMaxBytes);
+    this.#fetches = new FetchAhead(connections, pin, options.fetchMaxBytes);
     this.#trouble = new ReadTrouble(pin.source, this.#fetches, request.onWait, emit, this.#signal, options);
     this.#watch = new TimeWatch(toMs, options.disorderSlackMs);
     this.#position = request.start;

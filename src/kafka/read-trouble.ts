@@ -8,6 +8,7 @@
 //   a batch that cannot be read, twice          gap with the batch's offsets
 //   open transaction before the pinned end      wait, bounded, then gap `open_transaction` up to the end
 //   no records although there are, bounded      gap `read_stalled` up to the pinned end
+//   another first batch than was pinned         the reading ends for good: `log_replaced` (same-log.ts)
 //
 // Owned here: the counters of these waits and who is told about them. Refused: moving the position (reader).
 
@@ -161,8 +162,10 @@ export class ReadTrouble {
   }
 
   #tell(why: ReadWait['why'] | null, detail = ''): void {
-    if (why === (this.#wait?.why ?? null)) return;
-    this.#wait = why === null ? null : { why, sinceMs: Date.now(), detail };
+    const told = this.#wait;
+    if (why === (told?.why ?? null) && detail === (told?.detail ?? '')) return;
+    const sinceMs = told?.why === why ? told.sinceMs : Date.now();
+    this.#wait = why === null ? null : { why, sinceMs, detail };
     this.#onWait?.(this.#wait);
   }
 }

@@ -8,9 +8,7 @@ import {
   T,
   admin,
   atEnd,
-  becomes,
   brokers,
-  createTopic,
   freshTopic,
   message,
   never,
@@ -30,12 +28,6 @@ async function deleteBefore(topic: string, offset: number): Promise<void> {
   const to = await admin();
   await to.fetchTopicOffsets(topic); // KafkaJS looks for the leader before it knows the topic
   await to.deleteTopicRecords({ topic, partitions });
-}
-
-async function recreate(topic: string): Promise<void> {
-  await (await admin()).deleteTopics({ topics: [topic] });
-  // The broker refuses the name until the old topic is gone.
-  await becomes(() => createTopic(topic));
 }
 
 describe('retention', () => {
@@ -99,58 +91,6 @@ describe('retention', () => {
       gaps: ['retention 0-2'],
       next: 2,
     });
-  });
-});
-
-describe('a topic that was created again', () => {
-  it('has other marks, also while it is shorter', async () => {
-    const topic = await freshTopic();
-    await produce(topic, [message('older', -5)]);
-    await produce(topic, [message('a'), message('b')]);
-    const { log } = openLog(topic);
-    const pin = await pinOf(log);
-    expect(pin.first?.offset).toBe(1);
-    await recreate(topic);
-    expect((await log.marks([pin], never))[pin.source]?.crc).not.toBe(pin.first?.crc);
-    await produce(topic, [message('other'), message('other')]);
-    expect((await log.marks([pin], never))[pin.source]?.crc).not.toBe(pin.first?.crc);
-  });
-
-  it('and is shorter than the reading is a truncated log', async () => {
-    const topic = await freshTopic();
-    await produce(topic, [message('a'), message('b'), message('c')]);
-    const { log } = openLog(topic);
-    const pin = await pinOf(log);
-    await recreate(topic);
-    await produce(topic, [message('other')]);
-    expect(await readAll(await openStream(log, { pin, start: 2 }))).toMatchObject({
-      values: [],
-      gaps: ['truncated 2-3'],
-      next: 3,
-    });
-  });
-});
-
-describe('a log that ends before what an earlier reading has passed', () => {
-  it('is truncated from its end on, also while the range has no end yet', async () => {
-    const topic = await freshTopic();
-    for (let i = 0; i < 4; i++) await produce(topic, [message(`${i}`, i)]);
-    const { log } = openLog(topic);
-    const pin = await pinOf(log);
-    await recreate(topic);
-    await produce(topic, [message('0')]);
-    let end: number | null = null;
-    const [pinned, following] = await Promise.all([
-      openStream(log, { pin, mustReach: () => 3 }),
-      openStream(log, { pin, mustReach: () => 3, end: () => end }),
-    ]);
-    const first = await following.next();
-    expect(first).toMatchObject({ events: [{ offset: 0 }], gaps: [], done: false });
-    const [told, gap] = await Promise.all([readAll(pinned), following.next()]);
-    expect(told).toMatchObject({ values: ['0'], gaps: ['truncated 1-4'], next: 4 });
-    expect(gap).toMatchObject({ next: 3, gaps: [{ from: 1, to: 3, reason: 'truncated' }], done: false });
-    end = 3;
-    expect(await readAll(following)).toMatchObject({ values: [], gaps: [], next: 3 });
   });
 });
 
@@ -233,7 +173,8 @@ describe('a broker', () => {
     const told = await rest;
     expect([...first.events.map((event) => String(event.value)), ...told.values]).toEqual(values);
     expect(told.gaps).toEqual([]);
-    expect(waits).toEqual(['broker', null]);
+    // As often as the words change.
+    expect(waits.filter((why, index) => why !== waits[index - 1])).toEqual(['broker', null]);
     expect(noted.map(({ name }) => name)).toContain('read.retry');
   });
 

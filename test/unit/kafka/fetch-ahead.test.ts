@@ -2,9 +2,12 @@
 
 import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { asSourceName } from '../../../src/domain/ids.ts';
 import { FetchAhead } from '../../../src/kafka/fetch-ahead.ts';
 import type { FetchResponse } from '../../../src/kafka/fetch-protocol.ts';
 import { FakeBroker, response } from './fake-broker.ts';
+
+const pin = { source: asSourceName('dc1/log'), topic: 'log', partition: 0, start: 0, end: null, first: null };
 
 function slow() {
   const answers: PromiseWithResolvers<FetchResponse>[] = [];
@@ -13,7 +16,7 @@ function slow() {
     answers.push(answer);
     return answer.promise;
   });
-  return { answers, broker, fetches: new FetchAhead(broker.connections, 'log', 0, 1024) };
+  return { answers, broker, fetches: new FetchAhead(broker.connections, pin, 1024) };
 }
 
 test('a release in the middle of a fetch waits for its answer', async () => {

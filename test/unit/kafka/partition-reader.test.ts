@@ -5,7 +5,7 @@ import type { LogStream, ReadWait, StreamRequest } from '../../../src/domain/log
 import { PartitionReader } from '../../../src/kafka/partition-reader.ts';
 import { decodeFetch } from '../../../src/kafka/fetch-protocol.ts';
 import type { TestBatch } from './record-batches.ts';
-import { FakeBroker, asked, holding } from './fake-broker.ts';
+import { FakeBroker, asked, holding, response } from './fake-broker.ts';
 
 const SLACK = 100;
 const options = { disorderSlackMs: SLACK, openTransactionWaitMs: 10_000, fetchMaxBytes: 1_048_576 };
@@ -42,6 +42,22 @@ test('a wait for the quota gives way to an abort', async () => {
   const stop = new AbortController();
   const reading = open(asked(1, { onWait: () => stop.abort() }), broker, stop.signal).next();
   await expect(reading).rejects.toMatchObject({ name: 'AbortError' });
+});
+
+test('a wait says what it is about now, and since when there is one', async () => {
+  const codes = [3, 3, 29];
+  const broker = new FakeBroker(() => {
+    const errorCode = codes.shift();
+    return errorCode === undefined ? holding(1, event(0)) : response({ errorCode });
+  });
+  const waits: (ReadWait | null)[] = [];
+  await open(asked(1, { onWait: (wait) => void waits.push(wait) }), broker).next();
+  expect(waits.map((wait) => wait?.detail.replace(/ \(.*/, ''))).toEqual([
+    'the topic or partition is unknown',
+    'reading the topic is not allowed',
+    undefined,
+  ]);
+  expect(waits[1]?.sinceMs).toBe(waits[0]?.sinceMs);
 });
 
 test('a bounded scan does not stop before what an earlier reading has passed', async () => {

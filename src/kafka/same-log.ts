@@ -1,0 +1,58 @@
+// Whether the log under a reading is still the one that was pinned. A topic that is deleted and created again has
+// the same name and offsets that look right, and a fetch cannot tell. While fetches follow each other closely one
+// of them meets the gap between the two; so the proof is due after a failure and after a silence: the first batch
+// of the pin is looked at again. Refuses, for good, a log that holds another one there.
+
+import { RepriseError } from '../domain/errors.ts';
+import type { BatchMark, Pin } from '../domain/job.ts';
+import type { KafkaConnection } from './client.ts';
+import { patientMarks } from './offsets.ts';
+
+/** Shorter than a topic takes to be deleted, created and filled up to where the reading stands. */
+export const SILENCE_MS = 200;
+
+export class SameLog {
+  readonly #pin: Pin;
+  readonly #now: () => number;
+  #markAt: ReturnType<typeof patientMarks>;
+  #answeredMs: number;
+  #isDue = false;
+
+  /** The pin is taken as proven now. */
+  constructor(pin: Pin, now: () => number = () => performance.now()) {
+    this.#pin = pin;
+    this.#now = now;
+    this.#markAt = patientMarks(now);
+    this.#answeredMs = now();
+  }
+
+  failed(): void {
+    this.#isDue = true;
+  }
+
+  /** To be called before a fetch is sent. */
+  asking(): void {
+    if (this.#now() - this.#answeredMs > SILENCE_MS) this.#isDue = true;
+  }
+
+  /** To be called when its answer is there and before it is used: what was read then is proven by what is there now. */
+  async answered(connection: KafkaConnection): Promise<void> {
+    const { source, topic, partition, first } = this.#pin;
+    if (this.#isDue && first !== null) {
+      const found = await this.#markAt(connection, topic, partition, first.offset);
+      if (found !== null && !isSame(first, found)) {
+        throw new RepriseError(
+          'log_replaced',
+          `${source} holds another batch at offset ${first.offset} than when the job was pinned`,
+        );
+      }
+      this.#markAt = patientMarks(this.#now);
+    }
+    this.#isDue = false;
+    this.#answeredMs = this.#now();
+  }
+}
+
+function isSame(a: BatchMark, b: BatchMark): boolean {
+  return a.offset === b.offset && a.crc === b.crc && a.maxTimestampMs === b.maxTimestampMs;
+}
