@@ -76,7 +76,7 @@ export function leasesOf(
 }
 
 export function figuresOf(
-  { posts, transitions }: Evidence,
+  { posts, transitions, exits }: Evidence,
   cases: readonly Case[],
 ): Readonly<Record<string, number>> {
   const ended = (state: string, outcome: string | null = null): number =>
@@ -95,6 +95,8 @@ export function figuresOf(
     reclaims: transitions.filter(({ type }) => type === 'RECLAIMED').length,
     releases: transitions.filter(({ type }) => type === 'RELEASED').length,
     pauses: transitions.filter(({ type }) => type === 'PAUSED').length,
+    'clean stops': exits.filter(({ code }) => code === 0).length,
+    'stops that were not clean': exits.filter(({ code }) => code !== 0).length,
     'ranges pinned late': transitions.filter(({ type }) => type === 'ENDS_PINNED').length,
     'requests of an older fence': late.reduce((sum, count) => sum + count, 0),
     'ms at most from a pause or cancel to the last request': Math.max(0, ...cases.map(slowestStop)),

@@ -1,4 +1,4 @@
-// The outside checker: pronounces on P1-P9 out of the evidence and nothing else. It imports nothing of the
+// The outside checker: pronounces on P1-P9 and P12 out of the evidence and nothing else. It imports nothing of the
 // product. Again on kept evidence: node test/chaos/checker.ts <folder>
 
 import { isDeepStrictEqual } from 'node:util';
@@ -6,8 +6,9 @@ import { casesOf, copiesOf, figuresOf, isTaken, lateOf, leasesOf } from './cases
 import type { Case } from './cases.ts';
 import type { Accepted } from './demand.ts';
 import { load } from './evidence.ts';
-import type { Evidence } from './evidence.ts';
+import type { Evidence, TransitionRow } from './evidence.ts';
 import { fold, isTerminal, stepFault } from './law.ts';
+import type { Folded } from './law.ts';
 import type { LedgerWebhook } from './ledger.ts';
 import { printVerdict } from './report.ts';
 import type { ReplayAnswer } from './rest.ts';
@@ -23,6 +24,7 @@ const PROPERTIES = {
   P7: 'nothing of a fence after the next one',
   P8: 'order where promised (nothing promises it yet)',
   P9: 'one active replay per webhook',
+  P12: 'a clean stop leaves no lease',
 } as const;
 type Property = keyof typeof PROPERTIES;
 /** A claim's time is its statement's start, which may be read an instant before it sees the turn. */
@@ -44,7 +46,13 @@ export function judge(evidence: Evidence): Verdict {
   };
   const cases = casesOf(evidence);
   checkStrays(evidence, blame);
-  const repeats: Repeats = { seen: 0, bound: 0, unanswered: 0, closest: { seen: 0, allowed: 0 } };
+  const repeats: Repeats = {
+    seen: 0,
+    bound: 0,
+    unanswered: 0,
+    maybe: null,
+    closest: { seen: 0, allowed: 0 },
+  };
   for (const one of cases) {
     checkDeliveries(one, look, blame);
     checkForeign(one, look, blame);
@@ -55,6 +63,7 @@ export function judge(evidence: Evidence): Verdict {
   }
   checkAccepted(evidence, look, blame);
   checkTurns(evidence.ledger.webhooks, cases, look, blame);
+  checkExits(evidence, look, blame);
   return { findings: [...findings.values()], repeats, figures: figuresOf(evidence, cases) };
 }
 
@@ -117,18 +126,21 @@ function checkForeign({ replay, range, posts, target }: Case, look: Look, blame:
 function checkRepeats({ replay, taken }: Case, sum: Repeats, look: Look, blame: Blame): void {
   look('P3', taken.size);
   const seen = [...taken.values()].reduce((total, times) => total + times - 1, 0);
-  const { unanswered = 0 } = replay.counts;
+  const { unanswered = 0, evicted = 0, unknownBelowCut = 0 } = replay.counts;
   const allowed = replay.duplicateBound + unanswered;
   sum.seen += seen;
   sum.bound += replay.duplicateBound;
   sum.unanswered += unanswered;
-  if (seen * sum.closest.allowed >= sum.closest.seen * allowed && allowed > 0)
+  if (seen * sum.closest.allowed >= sum.closest.seen * allowed && replay.duplicateBound > 0)
     sum.closest = { seen, allowed };
-  if (seen <= allowed) return;
-  blame(
-    'P3',
-    `replay ${replay.id}: ${seen} repeats, bound ${replay.duplicateBound}, unanswered ${unanswered}`,
-  );
+  const told = `replay ${replay.id}: ${seen} repeats, bound ${replay.duplicateBound}, unanswered ${unanswered}`;
+  if (seen > allowed) blame('P3', told);
+  const { maybeRepeated } = replay.counts;
+  if (maybeRepeated === undefined) return;
+  sum.maybe = (sum.maybe ?? 0) + maybeRepeated;
+  if (maybeRepeated + evicted + unknownBelowCut + unanswered < seen)
+    blame('P3', `${told}, maybeRepeated only ${maybeRepeated}`);
+  if (maybeRepeated > replay.duplicateBound) blame('P3', `${told}, maybeRepeated even ${maybeRepeated}`);
 }
 
 function checkEnd({ replay, steps, taken, posts }: Case, look: Look, blame: Blame): void {
@@ -155,7 +167,7 @@ function checkHistory({ replay, steps }: Case, told: readonly string[], look: Lo
   }
   const stored = steps.map(({ seq, type, to }) => `${seq} ${type} ${to}`);
   if (!isDeepStrictEqual(stored, told)) blame('P6', `replay ${replay.id}: REST tells another history`);
-  for (const [name, value] of Object.entries(fold(steps))) {
+  for (const [name, value] of Object.entries(expected(replay, steps))) {
     const shown = replay[name as keyof ReplayAnswer];
     if (name === 'counts' ? isPartOf(replay.counts, value) : isDeepStrictEqual(shown, value)) continue;
     blame(
@@ -163,6 +175,14 @@ function checkHistory({ replay, steps }: Case, told: readonly string[], look: Lo
       `replay ${replay.id} shows ${name} ${JSON.stringify(shown)}, its facts say ${JSON.stringify(value)}`,
     );
   }
+}
+
+/** What was forgotten, or not known below the cut, widens the bound, as soon as REST counts both. */
+function expected({ counts }: ReplayAnswer, steps: readonly TransitionRow[]): Folded {
+  const told = fold(steps);
+  const { evicted = 0, unknownBelowCut } = counts;
+  if (unknownBelowCut === undefined) return told;
+  return { ...told, duplicateBound: Number(told['duplicateBound']) + evicted + unknownBelowCut };
 }
 
 /** REST need not show every count. */
@@ -226,6 +246,17 @@ function checkTurns(
           `webhook ${id}: replay ${next.replay} was claimed ${lease.toMs - next.fromMs} ms before ${lease.replay} was over`,
         );
     }
+  }
+}
+
+/** Exit code 0 says that everything was let go: whoever is free may claim it at once. */
+function checkExits({ exits }: Evidence, look: Look, blame: Blame): void {
+  for (const { instance, code, held } of exits) {
+    if (code === 'hung') blame('P12', `${instance} did not end after SIGTERM`);
+    if (code !== 0 || held === null) continue;
+    look('P12');
+    if (held.length > 0)
+      blame('P12', `${instance} ended with 0 and its lease still held replay ${held.join(', ')}`);
   }
 }
 

@@ -12,7 +12,12 @@ import type { Place } from './fleet.ts';
 import type { World } from './world.ts';
 
 const LIBRARY = 'root/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1';
-const JUMPS_SECONDS = [1, 5, 30, 600, 3_600];
+/** Two at least: less cannot be told from the whole seconds of a Date header. */
+const JUMPS_SECONDS = [2, 5, 30, 600, 3_600];
+/** libfaketime looks at its file once per second; an instance that is asleep or gone does not answer. */
+const SEEN_MS = 5_000;
+const LOOK_MS = 250;
+const TOLERANCE_MS = 1_200;
 const JUMPS = ['clock jumps ahead', 'clock jumps back'] as const;
 
 /** Path of the library, or null where it cannot be had. */
@@ -51,12 +56,40 @@ export async function clockFaults(world: World, place: Place): Promise<void> {
     const jump = draw();
     const restMs = random.int(5_000, 15_000);
     const seconds = random.pick(JUMPS_SECONDS) * (jump === 'clock jumps back' ? -1 : 1);
-    const ms = random.int(1_500, 6_000);
+    const ms = random.int(2_000, 6_000);
     await world.pause(restMs);
     if (world.isEnding) return;
-    world.timeline.fault(jump, { instance: place.instance?.name, seconds, ms });
+    const instance = place.instance?.name;
+    const startedAt = performance.now();
     setClock(place.clockFile, seconds);
-    await world.pause(ms);
+    const seen = await seenFrom(world, place, seconds);
+    await world.pause(ms - (performance.now() - startedAt));
     setClock(place.clockFile, 0);
+    if (seen) world.timeline.fault(jump, { instance, seconds, ms });
+    else world.timeline.note('a clock jump that was not seen', { instance, seconds, ms });
+  }
+}
+
+/** Whether the instance told that time to somebody: its HTTP answers carry it, in whole seconds. */
+async function seenFrom(world: World, { instance, asleep }: Place, seconds: number): Promise<boolean> {
+  for (const until = performance.now() + SEEN_MS; performance.now() < until && !world.isEnding;) {
+    await world.pause(LOOK_MS);
+    if (!instance || asleep) continue;
+    const offsetMs = await offsetOf(instance.url);
+    if (offsetMs !== null && Math.abs(offsetMs - seconds * 1_000) < TOLERANCE_MS) return true;
+  }
+  return false;
+}
+
+/** null = no answer. */
+async function offsetOf(url: string): Promise<number | null> {
+  try {
+    const response = await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(1_000) });
+    await response.text();
+    const told = Date.parse(response.headers.get('date') ?? '');
+    // The header has no fractions: in the mean it is half a second behind.
+    return Number.isNaN(told) ? null : told + 500 - Date.now();
+  } catch {
+    return null;
   }
 }

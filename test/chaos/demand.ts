@@ -19,6 +19,13 @@ const ENDED: readonly string[] = ['COMPLETED', 'CANCELLED', 'FAILED'];
 const LOOK_MS = 700;
 const ACTS = ['pause', 'pause', 'blink', 'limits', 'pause', 'blink', 'limits', 'cancel'] as const;
 
+const STEERING = {
+  pause: 'pause',
+  blink: 'pause and resume at once',
+  limits: 'PATCH of the limits',
+  cancel: 'cancel',
+} as const;
+
 export const hasEnded = ({ state }: { readonly state: string }): boolean => ENDED.includes(state);
 
 export class Demand {
@@ -90,6 +97,12 @@ export class Demand {
     return [...this.#seen.values()].filter((replay) => !hasEnded(replay));
   }
 
+  /** Replays that were being delivered to this receiver when they were last seen. */
+  streamingTo(target: number): number {
+    const id = this.#world.ledger.webhooks[target]?.id;
+    return this.live().filter(({ webhookId, state }) => webhookId === id && state === 'ONGOING').length;
+  }
+
   #liveOf(webhookId: string): number {
     return this.live().filter((replay) => replay.webhookId === webhookId).length;
   }
@@ -108,10 +121,9 @@ export class Demand {
         ? await rest.ask('PATCH', `/v1/replays/${id}`, { maxRate, reason: 'chaos' }, notOwner)
         : await post(act === 'cancel' ? 'cancel' : 'pause');
     if (answer?.status !== 202) return;
-    this.#world.timeline.fault(`REST: ${act === 'blink' ? 'pause and resume at once' : act}`, {
-      job: id,
-      ms,
-    });
+    const told = { job: id, ms, owner, through: answer.from };
+    if (answer.from === notOwner) this.#world.timeline.note('steered through the owner itself', told);
+    else this.#world.timeline.fault(`REST through another instance: ${STEERING[act]}`, told);
     if (act === 'pause') await this.#world.pause(ms);
     if (act === 'pause' || act === 'blink') await post('resume');
   }

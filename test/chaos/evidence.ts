@@ -1,11 +1,12 @@
-// All that the checker may see: the producer's ledger, the receivers' journals, what REST answered, and the
-// table of transitions. Kept as files, so that a verdict can be looked at, and pronounced again.
+// All that the checker may see: the producer's ledger, the receivers' journals, what REST answered, the table of
+// transitions, and how instances ended. Kept as files, so that a verdict can be looked at, and pronounced again.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import mysql from 'mysql2/promise';
 import type { RowDataPacket } from 'mysql2/promise';
 import type { Accepted } from './demand.ts';
+import type { Exit } from './exits.ts';
 import type { Ledger } from './ledger.ts';
 import type { ReplayAnswer, Rest } from './rest.ts';
 import type { Post } from './target.ts';
@@ -29,6 +30,7 @@ export interface Evidence {
   readonly ledger: Ledger;
   readonly posts: readonly Post[];
   readonly accepted: readonly Accepted[];
+  readonly exits: readonly Exit[];
   /** Every replay, by REST, at the end. */
   readonly replays: readonly ReplayAnswer[];
   /** Their transitions by REST: seq, type and target of each. */
@@ -37,7 +39,7 @@ export interface Evidence {
 }
 
 export async function gather(
-  parts: Pick<Evidence, 'ledger' | 'posts' | 'accepted'>,
+  parts: Pick<Evidence, 'ledger' | 'posts' | 'accepted' | 'exits'>,
   rest: Rest,
   databaseUrl: string,
 ): Promise<Evidence> {

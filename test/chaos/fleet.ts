@@ -7,9 +7,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Stack } from '../../scripts/stack/stack.ts';
 import { Instance } from '../support/instance.ts';
-import { freePort } from '../support/ports.ts';
 import { SLACK_MS } from './log-plan.ts';
 import { fakeTimeEnv, setClock } from './clock-faults.ts';
+import { Link } from './link.ts';
+import { nextPort } from './ports.ts';
 import type { Timeline } from './timeline.ts';
 
 export const LEASE_MS = 2_000;
@@ -53,6 +54,8 @@ export interface Place {
   readonly index: number;
   /** Holds how far the clock of its processes is off. */
   readonly clockFile: string;
+  /** Its way to the database. */
+  readonly link: Link;
   instance: Instance | null;
   lives: number;
   /** SIGSTOPped now. */
@@ -67,17 +70,24 @@ export class Fleet {
   readonly #asked = new WeakSet<Instance>();
   #closed = false;
 
-  constructor(options: FleetOptions) {
+  private constructor(options: FleetOptions, links: readonly Link[]) {
     this.#options = options;
     mkdirSync(options.logDir, { recursive: true });
-    this.places = Array.from({ length: options.size }, (_, index) => ({
+    this.places = links.map((link, index) => ({
       index,
       clockFile: join(options.logDir, `i${index}.clock`),
+      link,
       instance: null,
       lives: 0,
       asleep: false,
     }));
     for (const { clockFile } of this.places) setClock(clockFile, 0);
+  }
+
+  static async open(options: FleetOptions): Promise<Fleet> {
+    const { databaseUrl } = options.stack;
+    const links = Array.from({ length: options.size }, () => Link.open(databaseUrl));
+    return new Fleet(options, await Promise.all(links));
   }
 
   get hasClocks(): boolean {
@@ -96,9 +106,9 @@ export class Fleet {
     place.lives += 1;
     const instance = new Instance({
       name: `i${place.index}-${place.lives}`,
-      port: await freePort(),
+      port: await nextPort(),
       apiKey,
-      databaseUrl: stack.databaseUrl,
+      databaseUrl: place.link.urlOf(stack.databaseUrl),
       brokers: stack.brokers,
       topics,
       logDir,
@@ -155,6 +165,7 @@ export class Fleet {
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all(this.places.map((place) => this.kill(place)));
+    for (const { link } of this.places) link.close();
   }
 
   #take(place: Place): Instance | null {

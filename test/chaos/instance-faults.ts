@@ -1,18 +1,20 @@
 // Faults of instances, one lane per place of the fleet: SIGKILL, SIGSTOP beyond the lease and below it, SIGTERM.
 // After an end comes a fresh instance. Several places may be without a living instance at the same time.
 
+import { heldBy } from './exits.ts';
 import { LEASE_MS } from './fleet.ts';
 import type { Place } from './fleet.ts';
 import type { World } from './world.ts';
 
-const FAULTS = ['SIGKILL', 'SIGSTOP beyond the lease', 'SIGTERM', 'SIGSTOP within the lease'] as const;
+const HARD = ['SIGKILL', 'SIGSTOP beyond the lease', 'SIGTERM'] as const;
+const FAULTS = [...HARD, ...HARD, 'SIGSTOP within the lease'] as const;
 
 export async function instanceFaults(world: World, place: Place): Promise<void> {
   const random = world.random.fork(`instance ${place.index}`);
   const draw = random.bag(FAULTS);
   for (;;) {
     const fault = draw();
-    const restMs = random.int(1_500, 7_000);
+    const restMs = random.int(1_500, 6_000);
     const choice = random.next();
     await world.pause(restMs);
     if (world.isEnding) return;
@@ -22,7 +24,7 @@ export async function instanceFaults(world: World, place: Place): Promise<void> 
 }
 
 async function strike(
-  { fleet, timeline }: World,
+  { fleet, stack, exits, timeline }: World,
   place: Place,
   fault: (typeof FAULTS)[number],
   choice: number,
@@ -34,7 +36,11 @@ async function strike(
     await fleet.kill(place);
   } else if (fault === 'SIGTERM') {
     timeline.fault(fault, { instance });
+    const askedMs = Date.now();
     const code = await fleet.stop(place);
+    const endedMs = Date.now();
+    const held = await heldBy(stack.databaseUrl, instance);
+    exits.push({ instance, askedMs, endedMs, code, held });
     if (code !== 0) timeline.note(`SIGTERM ended with ${code}`, { instance });
   } else {
     const ms = Math.round(

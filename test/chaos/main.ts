@@ -1,6 +1,7 @@
 // npm run chaos: a log with a ledger, N instances, users who ask for replays, and faults on a seeded schedule. Then
 // everything is mended, all must end, and the outside checker judges. Exit 0 only when every property holds.
-// What it starts ends with it; the evidence of a failed run stays in .reprise/chaos-evidence/.
+// What it starts ends with it; its record (what summary.ts adds up) and the evidence of a failed run stay in
+// .reprise/chaos-evidence/.
 
 import { cpSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { repriseDir } from '../../scripts/stack/paths.ts';
 import { startStack } from '../../scripts/stack/stack.ts';
 import type { Stack } from '../../scripts/stack/stack.ts';
+import { bites } from './bite.ts';
 import { judge } from './checker.ts';
 import { clockFaults, ensureFakeTime } from './clock-faults.ts';
 import { Demand } from './demand.ts';
@@ -16,6 +18,7 @@ import { Fleet, LEASE_MS, SETTLE_MS } from './fleet.ts';
 import { heal } from './heal.ts';
 import { instanceFaults } from './instance-faults.ts';
 import type { Ledger } from './ledger.ts';
+import { linkFaults } from './link-faults.ts';
 import { liveProduction } from './live-production.ts';
 import { planLog, SPAN_MS } from './log-plan.ts';
 import { produceLog } from './log-production.ts';
@@ -23,7 +26,8 @@ import { parseOptions, USAGE } from './options.ts';
 import type { ChaosOptions } from './options.ts';
 import { Random } from './random.ts';
 import { receiverFaults } from './receiver-faults.ts';
-import { printFaults, printVerdict } from './report.ts';
+import { writeRecord } from './record.ts';
+import { printBites, printFaults, printVerdict } from './report.ts';
 import { Rest } from './rest.ts';
 import { serverFaults } from './server-faults.ts';
 import { sessionFaults } from './session-faults.ts';
@@ -83,17 +87,21 @@ async function chaos(options: ChaosOptions): Promise<boolean> {
   for (const target of targets) target.settle(true);
   const posts = targets.flatMap((target) => target.posts);
   const evidence = await gather(
-    { ledger, posts, accepted: demand.accepted },
+    { ledger, posts, accepted: demand.accepted, exits: world.exits },
     world.client('evidence'),
     stack.databaseUrl,
   );
   save(folder, evidence);
   say('judging');
   printFaults(world.timeline);
-  const violations = printVerdict(judge(evidence));
+  const verdict = judge(evidence);
+  const violations = printVerdict(verdict);
   const { selfEnded } = world.fleet;
   for (const text of selfEnded) console.log(`VIOLATED  ${text}`);
-  return keepOrDrop(options, folder, world, violations + selfEnded.length);
+  const spoils = violations === 0 ? bites(evidence) : [];
+  const missed = printBites(spoils);
+  say(`written down in ${writeRecord(options, world, { verdict, spoils })}`);
+  return keepOrDrop(options, folder, world, violations + selfEnded.length + missed);
 }
 
 /** Every lane runs until the end; when one fails, all end and the run is void. */
@@ -107,7 +115,8 @@ async function allLanes(world: World, demand: Demand): Promise<void> {
     liveProduction(world, TOPICS[0] ?? ''),
     ...world.fleet.places.map((place) => instanceFaults(world, place)),
     ...world.fleet.places.map((place) => clockFaults(world, place)),
-    ...world.targets.map((target) => receiverFaults(world, target)),
+    ...world.fleet.places.map((place) => linkFaults(world, place)),
+    ...world.targets.map((target) => receiverFaults(world, demand, target)),
   ];
   const failed = (
     await Promise.allSettled(
@@ -133,7 +142,15 @@ async function build({ seed, instances, database }: ChaosOptions, folder: string
   const apiKey = `chaos-${seed}-${process.pid}`;
   const logDir = join(folder, 'instances');
   const fakeTime = await ensureFakeTime();
-  const fleet = new Fleet({ stack, topics: TOPICS, apiKey, logDir, size: instances, fakeTime, timeline });
+  const fleet = await Fleet.open({
+    stack,
+    topics: TOPICS,
+    apiKey,
+    logDir,
+    size: instances,
+    fakeTime,
+    timeline,
+  });
   cleanups.push(() => fleet.close());
   const fromMs = Math.floor((Date.now() - AGO_MS - SPAN_MS) / 1_000) * 1_000;
   const keys = targets.map(({ index }) => `customer-${index}`);

@@ -9,6 +9,7 @@ const SERVERS = ['broker', 'database'] as const;
 type Server = (typeof SERVERS)[number];
 const FAULTS = SERVERS.flatMap((server) => [
   { server, how: 'kill -9' as const },
+  { server, how: 'kill -9' as const },
   { server, how: 'SIGSTOP' as const },
 ]);
 const START_TRIES = 3;
@@ -18,7 +19,7 @@ export async function serverFaults(world: World): Promise<void> {
   const draw = random.bag(FAULTS);
   for (;;) {
     const { server, how } = draw();
-    const restMs = random.int(4_000, 12_000);
+    const restMs = random.int(3_000, 9_000);
     const ms = random.int(100, 4_000);
     await world.pause(restMs);
     if (world.isEnding) return;

@@ -1,6 +1,7 @@
 // A webhook's receiver and its journal: each request that arrived, by when, and what was answered. The journal is
 // what the checker judges deliveries by; it knows nothing of what the product believes.
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Receiver } from '../support/receiver.ts';
 import type { Received, ScriptedAnswer } from '../support/receiver.ts';
 import type { Misbehaviour } from '../support/misbehaviour.ts';
@@ -32,6 +33,7 @@ interface Pending {
 }
 
 const USUAL_MS = 8;
+const REOPEN_MS = 10_000;
 
 export class Target {
   readonly index: number;
@@ -41,6 +43,7 @@ export class Target {
   #isDown = false;
   /** What is wrong with it now. */
   #fault: { readonly answer: ScriptedAnswer | Misbehaviour; readonly share: number } | null = null;
+  #met = 0;
 
   private constructor(index: number, receiver: Receiver) {
     this.index = index;
@@ -59,6 +62,7 @@ export class Target {
 
   /** From now on `share` of the requests meet the fault; which ones depends on event and attempt alone. */
   async ail(behaviour: Behaviour, share: number): Promise<void> {
+    this.#met = 0;
     if (behaviour !== 'down') this.#fault = { answer: behaviour, share };
     else if (!this.#isDown) {
       this.#isDown = true;
@@ -68,8 +72,13 @@ export class Target {
 
   async heal(): Promise<void> {
     this.#fault = null;
-    if (this.#isDown) await this.#receiver.up();
+    if (this.#isDown) await this.#reopen();
     this.#isDown = false;
+  }
+
+  /** Requests that met the last fault. */
+  get met(): number {
+    return this.#met;
   }
 
   /** Moves what is over into the journal. */
@@ -86,10 +95,24 @@ export class Target {
     return this.#receiver.close();
   }
 
+  /** Somebody on this machine may have been given the port meanwhile. */
+  async #reopen(): Promise<void> {
+    for (const until = performance.now() + REOPEN_MS; ;) {
+      try {
+        await this.#receiver.up();
+        return;
+      } catch (error) {
+        if (performance.now() > until) throw error;
+        await sleep(100);
+      }
+    }
+  }
+
   #answer(received: Received): ScriptedAnswer | Misbehaviour {
     const fault = this.#fault;
     const key = `${received.webhookId}/${String(received.headers['reprise-attempt'])}`;
     const hit = fault !== null && (hashOf(key) % 1_000) / 1_000 < fault.share;
+    if (hit) this.#met += 1;
     const answer = hit ? fault.answer : { status: 200, delayMs: USUAL_MS };
     const headSent = typeof answer === 'string' ? (HEAD_SENT[answer] ?? null) : null;
     this.#pending.push({ received, atMs: Date.now(), headSent });

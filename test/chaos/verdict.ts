@@ -14,10 +14,12 @@ export interface Verdict {
   readonly figures: Readonly<Record<string, number>>;
 }
 
-/** Of all replays together; `closest`: the one that used most of what it may. */
+/** Of all replays together; `closest`: of those that lost an owner, the one that used most of what it may. */
 export interface Repeats {
   seen: number;
   bound: number;
   unanswered: number;
+  /** What REST admits as possible repeats; null = it does not tell. */
+  maybe: number | null;
   closest: { readonly seen: number; readonly allowed: number };
 }

@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Stack } from '../../scripts/stack/stack.ts';
+import type { Exit } from './exits.ts';
 import type { Fleet } from './fleet.ts';
 import type { Ledger } from './ledger.ts';
 import type { Random } from './random.ts';
@@ -26,6 +27,8 @@ export class World {
   readonly ledger: Ledger;
   readonly random: Random;
   readonly timeline: Timeline;
+  /** Of instances that were asked to stop. */
+  readonly exits: Exit[] = [];
   readonly #apiKey: string;
   readonly #end = new AbortController();
 
@@ -55,7 +58,7 @@ export class World {
 
   /** Waits, but not beyond the end. */
   async pause(ms: number): Promise<void> {
-    if (this.isEnding) return;
+    if (this.isEnding || ms <= 0) return;
     await sleep(ms, undefined, { signal: this.#end.signal }).catch(() => undefined);
   }
 }
