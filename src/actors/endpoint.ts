@@ -58,6 +58,7 @@ export class Endpoint {
       body,
       deadlineMs: this.#run.edges.settings.requestTimeoutMs,
       signal,
+      mayHandOver: () => this.#mayHandOver,
       headers: {
         'content-type': 'application/json',
         'user-agent': 'Reprise',
@@ -70,6 +71,12 @@ export class Endpoint {
         'reprise-attempt': String(attempt),
       },
     });
+  }
+
+  /** What was allowed when the attempt began may be over when its socket is there. */
+  get #mayHandOver(): boolean {
+    const { lease, stopping, endpointPause } = this.#run;
+    return lease.mayAct && stopping === null && endpointPause === null && this.#run.context().wanted === null;
   }
 
   /** Takes over changed limits of the job and the webhook. */

@@ -19,6 +19,8 @@ export interface PoolSettings {
   readonly reclaimsPerPoll: number;
 }
 
+const GONE_MS = 1_000;
+
 type PoolGauge = 'running' | 'owed' | 'memory' | 'heartbeatAge' | 'cutAge';
 
 export class Pool {
@@ -27,7 +29,9 @@ export class Pool {
   readonly #describe: () => Omit<InstanceDetail, 'running' | 'poolSize'>;
   readonly #running = new Map<JobId, RunningJob>();
   readonly #stopping = new AbortController();
-  #loops: Promise<unknown> = Promise.resolve();
+  #polling: Promise<unknown> = Promise.resolve();
+  /** Loops that hold no work: a stop is clean without their end. */
+  #watching: Promise<unknown> = Promise.resolve();
   #nudged: (() => void) | null = null;
   #isNudged = false;
 
@@ -60,7 +64,8 @@ export class Pool {
   }
 
   start(): void {
-    this.#loops = Promise.all([this.#pollLoop(), this.#lookLoop(), this.#aliveLoop()]);
+    this.#polling = this.#pollLoop();
+    this.#watching = Promise.all([this.#lookLoop(), this.#aliveLoop()]);
   }
 
   /** There may be something to claim now. */
@@ -78,7 +83,13 @@ export class Pool {
     const clean = await Promise.race([this.#releaseAll(), tooLate]);
     deadline.abort();
     for (const job of this.#running.values()) job.abandon();
-    await this.#edges.store.instanceGone(this.#edges.settings.instance).catch(() => undefined);
+    // Only courtesy to who looks at the list: a database that is away must not hold up the stop.
+    const { store, settings } = this.#edges;
+    // After the last word of the loop that says the contrary.
+    const gone = this.#watching.then(() => store.instanceGone(settings.instance)).catch(() => undefined);
+    const enough = new AbortController();
+    await Promise.race([gone, pause(GONE_MS, enough.signal)]);
+    enough.abort();
     return { clean };
   }
 
@@ -89,7 +100,7 @@ export class Pool {
       for (const job of jobs) job.release('the instance stops');
       await Promise.all(jobs.map((job) => job.ended));
     };
-    await Promise.all([release(), this.#loops]);
+    await Promise.all([release(), this.#polling]);
     await release();
     return true;
   }

@@ -4,7 +4,7 @@
 
 import { backoffMs, boundedRetryAfterMs } from './backoff.ts';
 import type { BackoffPolicy } from './backoff.ts';
-import type { Answer } from './sender.ts';
+import type { Answer, SendFailure } from './sender.ts';
 
 export interface RetryPolicy extends BackoffPolicy {
   /** Attempts before an event is given up when the fault may pass (5xx, 429, time-outs, ...). */
@@ -55,6 +55,7 @@ export function judge(answer: Answer, attempt: number, policy: RetryPolicy, rand
   if (answer.kind === 'unanswered') {
     if (answer.failure === 'aborted') return AT_ONCE;
     if (attempt >= policy.maxAttempts) return { kind: 'give_up', reason: answer.failure };
+    if (answer.failure === 'stale') return AT_ONCE;
     return { kind: 'retry', afterMs: backoffMs(attempt, null, policy, random), slowDownMs: null };
   }
   const { status, retryAfterMs } = answer;
@@ -68,9 +69,9 @@ export function judge(answer: Answer, attempt: number, policy: RetryPolicy, rand
   };
 }
 
-/** What the answer says about the endpoint; null = nothing (the attempt was aborted by us). */
+/** What the answer says about the endpoint; null = nothing (we aborted the attempt, or it met a stale socket). */
 export function hintOf(answer: Answer): EndpointHint | null {
-  if (answer.kind === 'unanswered') return answer.failure === 'aborted' ? null : 'unavailable';
+  if (answer.kind === 'unanswered') return isOfMoment(answer.failure) ? null : 'unavailable';
   if (isSuccess(answer.status)) return 'fine';
   if (answer.status === GONE) return 'gone';
   return answer.status >= 500 || PASSING.has(answer.status) ? 'unavailable' : 'rejects';
@@ -78,8 +79,13 @@ export function hintOf(answer: Answer): EndpointHint | null {
 
 /** Whether the answer asks for fewer requests in flight (window.strained): 429, 5xx, and no answer at all. */
 export function strains(answer: Answer): boolean {
-  if (answer.kind === 'unanswered') return answer.failure !== 'aborted';
+  if (answer.kind === 'unanswered') return !isOfMoment(answer.failure);
   return answer.status === 429 || answer.status >= 500;
+}
+
+/** Says nothing about the receiver: we ended it, or an idle socket was closed. */
+function isOfMoment(failure: SendFailure): boolean {
+  return failure === 'aborted' || failure === 'stale';
 }
 
 function isSuccess(status: number): boolean {

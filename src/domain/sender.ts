@@ -1,9 +1,12 @@
 // Port to the receiver: one signed request at a time, bounded in time and memory whatever the receiver does.
 // What an answer means is domain/outcome's business, not the sender's.
 
-/** Why an attempt ended without an answer. `blocked`: the address guard refused the target. */
+/**
+ * Why an attempt ended without an answer. `blocked`: the address guard refused the target. `stale`: a socket that
+ * had carried answers died without a byte of this one, as when the receiver closes it for idleness: try again now.
+ */
 export type SendFailure =
-  'timeout' | 'refused' | 'reset' | 'dns' | 'tls' | 'blocked' | 'protocol' | 'aborted';
+  'timeout' | 'refused' | 'reset' | 'stale' | 'dns' | 'tls' | 'blocked' | 'protocol' | 'aborted';
 
 export type Answer =
   | {
@@ -27,10 +30,15 @@ export interface SendRequest {
   /** Total time from hand-off to the end of the answer's head and the first KB of its body. */
   readonly deadlineMs: number;
   readonly signal: AbortSignal;
+  /**
+   * Asked when a socket is there, in the step that writes: a dial may have taken seconds, and the process may
+   * have slept meanwhile. False ends the attempt as `aborted`, with nothing sent.
+   */
+  readonly mayHandOver: () => boolean;
 }
 
 export interface ReceiverConnection {
-  /** Never rejects: whatever happens is an Answer. */
+  /** Hands over at most once. Never rejects: whatever happens is an Answer. */
   send(request: SendRequest): Promise<Answer>;
   /** Ends idle connections at once and those in flight when answered. */
   close(): Promise<void>;

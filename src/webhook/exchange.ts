@@ -1,7 +1,9 @@
 // One request and its answer: the handler that undici calls, and the total deadline that undici does not have.
 // Owns the outcome of one send; refuses to choose sockets (client.ts does).
-// Invariants: exactly one Answer, at the latest at the deadline, whatever the receiver does (endless 103s defeat
-// headersTimeout, a drip defeats bodyTimeout); the answer's head decides: a 2xx whose body breaks was accepted.
+// Invariants: a request is handed to a socket at most once, and only when its sender still may at that moment (a
+// dial can end long after it was asked for, and a process can have slept). Exactly one Answer, at the latest at the
+// deadline, whatever the receiver does (endless 103s defeat headersTimeout, a drip defeats bodyTimeout); the
+// answer's head decides: a 2xx whose body breaks was accepted.
 // Nothing of a body is kept; it is read on only so that the socket can be used again.
 
 import type { IncomingHttpHeaders } from 'node:http';
@@ -13,12 +15,17 @@ import { parseRetryAfterMs } from './retry-after.ts';
 /** A body longer or slower than this costs its socket: a new one is cheaper than reading on. */
 const DRAIN_BYTES = 64 * 1024;
 const DRAIN_MS = 1_000;
+/**
+ * The place of a socket that a long body cost rests: 1,800 dials a second for a receiver that answers each request
+ * with a flood took so much of the process that other webhooks fell behind their rate.
+ */
+const REST_MS = 250;
 
 /** What an exchange needs of the socket it runs on. */
 export interface Line {
   /** Whether the present socket has carried an answered request. */
   readonly isUsed: boolean;
-  /** Sends (again) on this line; ends in the exchange's handler methods. */
+  /** Sends on this line; ends in the exchange's handler methods. */
   dispatch(exchange: Exchange): void;
   /** Destroys the socket, also one that is still being dialled. */
   breakOff(): void;
@@ -38,7 +45,6 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #maybeSent = false;
   /** Any byte of an answer on the present socket. */
   #answerBegan = false;
-  #retried = false;
   #settled = false;
   #answered = false;
   #drained = 0;
@@ -77,9 +83,14 @@ export class Exchange implements Dispatcher.DispatchHandler {
       return;
     }
     this.#controller = controller;
+    this.#onUsedSocket = this.#line?.isUsed ?? false;
+    if (!this.request.mayHandOver()) {
+      this.#fail('aborted');
+      this.#letGo();
+      return;
+    }
     // undici writes head and body in the same step as this call.
     this.#maybeSent = true;
-    this.#onUsedSocket = this.#line?.isUsed ?? false;
   }
 
   onResponseStarted(): void {
@@ -104,7 +115,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.#drained += chunk.length;
-    if (this.#drained > DRAIN_BYTES) this.#letGo();
+    if (this.#drained > DRAIN_BYTES) this.#letGo(REST_MS);
   }
 
   onResponseEnd(): void {
@@ -115,26 +126,18 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (this.#line === null) return;
     if (!this.#settled) {
       const failure = failureOf(error);
-      if (this.#mayRetry(failure)) {
-        this.#retried = true;
-        this.#controller = null;
-        // Not in this stack: undici asserts an empty queue after it has told us.
-        queueMicrotask(() => {
-          if (!this.#settled) this.#line?.dispatch(this);
-        });
-        return;
-      }
-      this.#fail(failure);
+      this.#fail(failure === 'reset' && this.#isStale ? 'stale' : failure);
     }
     this.#release(false);
   }
 
   /**
    * The keep-alive race: the receiver closed an idle socket while our request was on its way (5 of 60 POSTs,
-   * measured). Once, on a fresh socket, and only when not one byte of an answer came.
+   * measured), and not one byte of an answer came. Not sent again here: a second hand-over is one more request,
+   * and lease, rate and counts are asked where all of them begin.
    */
-  #mayRetry(failure: SendFailure): boolean {
-    if (failure !== 'reset' || this.#retried || this.#answerBegan) return false;
+  get #isStale(): boolean {
+    if (this.#answerBegan) return false;
     return this.#controller === null ? (this.#line?.isUsed ?? false) : this.#onUsedSocket;
   }
 
@@ -154,8 +157,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#resolve(answer);
   }
 
-  /** Gives up the socket with whatever is still on it. */
-  #letGo(): void {
+  /** Gives up the socket with whatever is still on it; its place is free after `restMs`. */
+  #letGo(restMs = 0): void {
     const line = this.#line;
     if (line === null) return;
     // First the release of our side: breaking the socket comes back as an error of this same exchange.
@@ -163,7 +166,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
     clearTimeout(this.#timer);
     if (this.#controller === null) line.breakOff();
     else this.#controller.abort(new Error('let go'));
-    line.release(false);
+    if (restMs === 0) line.release(false);
+    else setTimeout(() => line.release(false), restMs);
   }
 
   #release(answered: boolean): void {

@@ -3,7 +3,7 @@
 // delay the first event). The steps come from the times of the job's facts.
 
 import { DEFAULT_TENANT, asJobId } from '../../src/domain/ids.ts';
-import type { ReplayStore } from '../../src/domain/store.ts';
+import type { ReplayStore } from '../../src/domain/replay-store.ts';
 import { openDatabase } from '../../src/store/database.ts';
 import { createReplayStore } from '../../src/store/replay-store.ts';
 import { generateWithJava } from '../../scripts/stack/java-producer.ts';

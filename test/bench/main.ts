@@ -1,5 +1,6 @@
-// npm run bench [-- first-event|memory|claim ...] [--mysql]: the figures that the promises are measured by, on a
-// stack of its own. Slow figures are told, beside their target; exit 1 only when a bench itself fails.
+// npm run bench [-- first-event|memory|claim|neighbours|scan ...] [--mysql]: the figures that the promises are measured by,
+// on a stack of its own. Slow figures are told, beside their target; exit 1 only when a bench itself fails, or when
+// a rate that is promised and paced was not held (neighbours).
 
 import { parseArgs } from 'node:util';
 import { fixed } from './figures.ts';
@@ -7,7 +8,9 @@ import { claim } from './claim.ts';
 import { firstEvent } from './first-event.ts';
 import { describeMachine } from './machine.ts';
 import { memory } from './memory.ts';
+import { neighbours } from './neighbours.ts';
 import { Rig } from './rig.ts';
+import { SCAN_OPTIONS, scan } from './scan.ts';
 
 type Bench = (rig: Rig, say: (line: string) => void) => Promise<void>;
 
@@ -15,15 +18,17 @@ const BENCHES: ReadonlyMap<string, Bench> = new Map([
   ['first-event', firstEvent],
   ['memory', memory],
   ['claim', claim],
+  ['neighbours', neighbours],
+  ['scan', scan],
 ]);
-const LIMIT_MS = 900_000;
+const LIMIT_MS = 1_500_000;
 
 let rig: Rig | null = null;
 
 async function main(): Promise<void> {
   const { positionals, values } = parseArgs({
     allowPositionals: true,
-    options: { mysql: { type: 'boolean', default: false } },
+    options: { mysql: { type: 'boolean', default: false }, ...SCAN_OPTIONS },
   });
   const unknown = positionals.find((name) => !BENCHES.has(name));
   if (unknown !== undefined) {

@@ -18,7 +18,11 @@ export interface Replay {
   readonly id: string;
   readonly state: string;
   readonly outcome: string | null;
-  readonly counts: Readonly<Record<'scanned' | 'delivered' | 'duplicates', number>>;
+  readonly phase: string | null;
+  readonly pauseReason: string | null;
+  readonly counts: Readonly<
+    Record<'scanned' | 'delivered' | 'duplicates' | 'deadLettered' | 'unanswered', number>
+  >;
 }
 
 export class Rig {
@@ -101,6 +105,13 @@ export async function lookAt(instance: Instance, id: string): Promise<Replay> {
   const { status, body } = await instance.call<Replay>('GET', `/v1/replays/${id}`);
   if (status !== 200) throw new Error(`GET /v1/replays/${id} answered ${status}`);
   return body;
+}
+
+/** False when the replay is in no state for it (any more). */
+export async function steer(instance: Instance, id: string, verb: 'resume' | 'cancel'): Promise<boolean> {
+  const { status } = await instance.call('POST', `/v1/replays/${id}/${verb}`, { reason: 'a bench' });
+  if (status !== 202 && status !== 409) throw new Error(`${verb} of replay ${id} answered ${status}`);
+  return status === 202;
 }
 
 /** Waits until the replay has ended, and refuses another end than `state`. */

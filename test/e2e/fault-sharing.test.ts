@@ -2,7 +2,7 @@
 // webhook, no instance beyond its pool. Judged by the transitions and by what the receiver saw.
 
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { Transition } from '../../src/domain/store.ts';
+import type { Transition } from '../../src/domain/replay-store.ts';
 import type { Instance } from '../support/instance.ts';
 import type { Received } from '../support/receiver.ts';
 import { Scene } from '../support/scene.ts';

@@ -3,7 +3,8 @@
 
 import { afterEach, expect, test } from 'vitest';
 import { DEFAULT_TENANT } from '../../src/domain/ids.ts';
-import { SPEC, newWebhook } from '../support/database.ts';
+import { newWebhook } from '../support/database.ts';
+import { SPEC } from '../support/example.ts';
 import { Scene } from '../support/scene.ts';
 
 let scene: Scene;

@@ -7,7 +7,7 @@ import type { ResolvedAddress } from '../../../src/webhook/connector.ts';
 import { createGuard } from '../../../src/webhook/guard.ts';
 import type { GuardOptions } from '../../../src/webhook/guard.ts';
 import { Receiver } from '../../support/receiver.ts';
-import { request } from './sender-fixture.ts';
+import { request, sendAgainWhenStale } from './sender-fixture.ts';
 import { TEST_CERT, TEST_KEY } from './tls-fixture.ts';
 
 const closers: (() => Promise<void>)[] = [];
@@ -69,7 +69,7 @@ describe('names', () => {
     expect(receiver.records[0]?.headers.host).toBe(`receiver.test:${receiver.port}`);
     // The name now points elsewhere: the next dial is judged anew.
     receiver.closeConnections();
-    expect(await connection.send(request())).toMatchObject({ failure: 'blocked' });
+    expect(await sendAgainWhenStale(connection)).toMatchObject({ failure: 'blocked' });
     expect(lookups).toBe(2);
     await connection.close();
   });

@@ -1,6 +1,6 @@
 // What the sender's tests share: a sender that may reach this machine, and requests with sensible defaults.
 
-import type { ReceiverConnection, SendRequest } from '../../../src/domain/sender.ts';
+import type { Answer, ReceiverConnection, SendRequest } from '../../../src/domain/sender.ts';
 import { createSender } from '../../../src/webhook/client.ts';
 import { createGuard } from '../../../src/webhook/guard.ts';
 
@@ -15,6 +15,17 @@ export function request(overrides: Partial<SendRequest> = {}): SendRequest {
     headers: { 'content-type': 'application/json', 'webhook-id': 'evt-1' },
     deadlineMs: 2_000,
     signal: new AbortController().signal,
+    mayHandOver: () => true,
     ...overrides,
   };
+}
+
+/** Like delivery: once more when the receiver had just closed the socket that was used. */
+export async function sendAgainWhenStale(
+  connection: ReceiverConnection,
+  asked: SendRequest = request(),
+): Promise<Answer> {
+  const answer = await connection.send(asked);
+  const isStale = answer.kind === 'unanswered' && answer.failure === 'stale';
+  return isStale ? connection.send(asked) : answer;
 }

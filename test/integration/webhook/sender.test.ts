@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { ReceiverConnection } from '../../../src/domain/sender.ts';
 import { Receiver } from '../../support/receiver.ts';
 import type { ReceiverOptions } from '../../support/receiver.ts';
-import { connectLocal, request } from './sender-fixture.ts';
+import { connectLocal, request, sendAgainWhenStale } from './sender-fixture.ts';
 
 const closers: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -87,10 +87,21 @@ describe('a receiver that misbehaves ends within the deadline', () => {
   test('endless bodies leave no memory behind', async () => {
     const { connection } = await setUp({ answer: 'hugeBody' }, 4);
     const before = process.memoryUsage().rss;
-    for (let round = 0; round < 50; round += 1) {
+    for (let round = 0; round < 12; round += 1) {
       await Promise.all([1, 2, 3, 4].map(() => connection.send(request())));
     }
     expect(process.memoryUsage().rss - before).toBeLessThan(100e6);
+  });
+
+  test('floods as answers are taken at a bounded rate: each costs a dial', async () => {
+    const { receiver, connection } = await setUp({ answer: 'hugeBody' }, 2);
+    const startedMs = performance.now();
+    const sends = Array.from({ length: 10 }, () => connection.send(request({ deadlineMs: 10_000 })));
+    for (const answer of await Promise.all(sends)) expect(answer).toMatchObject({ status: 200 });
+    // Five on each of two places, and a rest between them.
+    expect(performance.now() - startedMs).toBeGreaterThan(990);
+    expect(receiver.connections).toBe(10);
+    await connection.close();
   });
 
   test('a port that nobody listens on: refused, nothing sent', async () => {
@@ -124,21 +135,32 @@ describe('sockets', () => {
   test('that the receiver closes between requests lose nothing', async () => {
     const { receiver, connection } = await setUp();
     for (let index = 0; index < 60; index += 1) {
-      expect(await connection.send(request())).toMatchObject({ kind: 'answered', status: 200 });
+      expect(await sendAgainWhenStale(connection)).toMatchObject({ kind: 'answered', status: 200 });
       receiver.closeConnections();
     }
     expect(receiver.requests).toBe(60);
   });
 
-  test('that die on the request are tried once more, afresh', async () => {
+  test('that die on the request are told as stale when used, and nothing is sent twice unasked', async () => {
     const { receiver, connection } = await setUp();
     await connection.send(request());
-    receiver.set(({ number }) => (number === 2 ? 'reset' : { status: 200 }));
-    expect(await connection.send(request())).toMatchObject({ kind: 'answered', status: 200 });
-    expect(receiver.requests).toBe(3);
     receiver.set('reset');
+    expect(await connection.send(request())).toMatchObject({ failure: 'stale', maybeSent: true });
+    expect(receiver.requests).toBe(2);
+    // The next one has a fresh socket: that one dies too is no race any more.
     expect(await connection.send(request())).toMatchObject({ failure: 'reset', maybeSent: true });
-    expect(receiver.requests).toBe(5);
+    expect(receiver.requests).toBe(3);
+    receiver.set({ status: 200 });
+    expect(await connection.send(request())).toMatchObject({ kind: 'answered', status: 200 });
+    expect(receiver.requests).toBe(4);
+  });
+
+  test('that die within an answer are no race: a byte of it came', async () => {
+    const { receiver, connection } = await setUp();
+    await connection.send(request());
+    receiver.set('badProtocol');
+    expect(await connection.send(request())).toMatchObject({ failure: 'protocol', maybeSent: true });
+    expect(receiver.requests).toBe(2);
   });
 
   test('waiting for a socket counts against the deadline', async () => {

@@ -74,6 +74,17 @@ describe('judge', () => {
     expect(strains(unanswered('aborted'))).toBe(false);
   });
 
+  test('a stale socket says nothing of the receiver: at once again, but not for ever', () => {
+    expect(judge(unanswered('stale'), 7, POLICY, half)).toEqual({
+      kind: 'retry',
+      afterMs: 0,
+      slowDownMs: null,
+    });
+    expect(judge(unanswered('stale'), 8, POLICY, half)).toEqual({ kind: 'give_up', reason: 'stale' });
+    expect(hintOf(unanswered('stale'))).toBeNull();
+    expect(strains(unanswered('stale'))).toBe(false);
+  });
+
   test.each([
     [429, 7_000, 7_000],
     [503, 7_000, 7_000],

@@ -44,6 +44,28 @@ describe('Window', () => {
     expect(window.limit).toBe(1);
   });
 
+  test('at one each further strain in a row rests longer, up to 100 ms, and an answer ends the row', () => {
+    const window = new Window(2);
+    window.strained(0, 10);
+    expect([window.limit, window.waitMs(10)]).toEqual([1, 0]);
+    // Sent beside the first one: no news.
+    window.strained(0, 11);
+    expect(window.waitMs(11)).toBe(0);
+    let nowMs = 20;
+    const rests = Array.from({ length: 4 }, () => {
+      window.strained(nowMs, nowMs + 1);
+      const restMs = window.waitMs(nowMs + 1);
+      nowMs += 1 + restMs;
+      return restMs;
+    });
+    expect(rests).toEqual([50, 100, 100, 100]);
+    window.answered(nowMs, nowMs + 1, 1);
+    expect(window.room(0, nowMs + 1)).toBeGreaterThan(0);
+    window.setCap(1);
+    window.strained(nowMs + 2, nowMs + 3);
+    expect(window.waitMs(nowMs + 3)).toBe(50);
+  });
+
   test('a window that is not used does not grow', () => {
     const window = new Window(100);
     for (let nowMs = 0; nowMs < 1_000; nowMs += 1) window.answered(nowMs, nowMs + 5, 2);
