@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { pino } from 'pino';
 import { Pool } from './actors/pool.ts';
+import { keepPruning } from './actors/pruning.ts';
 import { MemoryBudget } from './actors/memory-budget.ts';
 import type { ActorSettings, Edges } from './actors/edges.ts';
 import { singleKeyAccess } from './api/access.ts';
@@ -42,6 +43,8 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
 const LOOK_INTERVAL_MS = 250;
 const RECLAIMS_PER_POLL = 8;
 const READY_DEADLINE_MS = 1_500;
+/** The pool keeps its own deadline; this much later it is given up. */
+const POOL_SPARE_MS = 3_000;
 const RETRY_AFTER_CAP_MS = 300_000;
 const FAILURES_IN_A_ROW = 10;
 
@@ -64,13 +67,14 @@ async function main(): Promise<void> {
 
   const { leaseMs } = config;
   const database = openDatabase({ url: config.databaseUrl, poolSize: config.poolSize + 4, leaseMs, emit });
-  lifecycle.onStop('database', () => database.close().then(() => true));
+  lifecycle.onClose('database', () => database.close());
   const deliveryLog = createDeliveryLog({ ...config, sites: config.sites.map(siteOf) }, emit);
-  lifecycle.onStop('delivery log', () => deliveryLog.close().then(() => true));
+  lifecycle.onClose('delivery log', () => deliveryLog.close());
   const guard = createGuard(config.dangerousAllowTargets);
   const replayStore = createReplayStore(database);
+  const jobStore = createJobStore(database);
   const pool = createPool(config, {
-    store: createJobStore(database),
+    store: jobStore,
     log: deliveryLog,
     sender: createSender(guard),
     emit,
@@ -99,18 +103,18 @@ async function main(): Promise<void> {
     emit,
     lookbackMs: config.lookbackMs,
     maxRate: config.maxRate,
+    disorderSlackMs: config.disorderSlackMs,
     identity: config.eventIdentity,
     version,
   });
-  lifecycle.onStop('api', () => api.close().then(() => true));
-  lifecycle.handleSignals(config.stopTimeoutMs + 5_000, (reason) => {
-    emit('instance.stopping', { instance, reason });
-  });
+  // A request that hangs in a database that is away would never be answered.
+  lifecycle.onClose('api', () => api.close(), api.server);
+  lifecycle.handleSignals((reason) => emit('instance.stopping', { instance, reason }));
   const listen = await api.listen(config.listen);
   emit('instance.started', { instance, listen });
 
   const stopping = new AbortController();
-  lifecycle.onStop('pool', async () => {
+  lifecycle.onStop('pool', config.stopTimeoutMs + POOL_SPARE_MS, async () => {
     stopping.abort();
     const { clean } = await pool.stop(config.stopTimeoutMs);
     emit('instance.stopped', { instance, clean });
@@ -120,6 +124,8 @@ async function main(): Promise<void> {
   const checkLog = () => deliveryLog.check();
   if (!(await becomeReady({ migrate: () => database.migrate(), checkLog, signal }))) return;
   pool.start();
+  const pruning = { store: jobStore, emit, random: Math.random, retentionMs: config.jobRetentionMs };
+  void keepPruning(pruning, signal);
   isRunning = true;
   try {
     await keepWatching({ checkLog, signal });

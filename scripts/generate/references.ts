@@ -9,7 +9,7 @@ import { createApi } from '../../src/api/server.ts';
 import { CONFIG_TABLE, SITE_OPTIONS } from '../../src/config.ts';
 import { ERRORS } from '../../src/domain/errors.ts';
 import { SIGNALS } from '../../src/domain/signals.ts';
-import type { ReplayStore } from '../../src/domain/store.ts';
+import type { ReplayStore } from '../../src/domain/replay-store.ts';
 import { METRIC_PREFIX, METRICS } from '../../src/telemetry/metric-table.ts';
 
 /** A generated file: path from the repository's root, and its whole text. */
@@ -151,6 +151,7 @@ async function openApi(): Promise<string> {
     emit: unused,
     lookbackMs: CONFIG_TABLE.lookbackMs.fallback,
     maxRate: CONFIG_TABLE.maxRate.fallback,
+    disorderSlackMs: CONFIG_TABLE.disorderSlackMs.fallback,
     identity: CONFIG_TABLE.eventIdentity.fallback,
     version: await packageVersion(),
   });

@@ -3,15 +3,20 @@
 //
 // Resume: the memory lives in the process, but the log is the truth, so it is filled again by reading
 // [start, next) of ALL sources before anything new is judged. An owed position is delivered without asking the
-// memory: its copy may already be in there (see owed-again.ts).
+// memory: its copy may already be in there (see owed-again.ts). What can no longer be read there is counted: a
+// copy of it further on would be sent again, and the job's stated bound says so.
 
 import { DedupeMemory } from '../domain/dedupe-memory.ts';
+import { logSourceOf } from '../domain/ids.ts';
 import type { SourceName } from '../domain/ids.ts';
+import type { Gap } from '../domain/job.ts';
 import type { EventBatch, LogEvent } from '../domain/log.ts';
 import { heldBytes } from './memory-budget.ts';
 import { Merge } from './merge.ts';
 import { OwedAgain } from './owed-again.ts';
+import { Rebuild } from './rebuild.ts';
 import type { Run } from './run.ts';
+import { SecondReading } from './second-reading.ts';
 
 /** What is offered at once is owed at once: small, and at most 1 MiB of values. */
 const CHUNK_EVENTS = 64;
@@ -30,8 +35,8 @@ class Dedupe {
   readonly #run: Run;
   readonly #merge: Merge;
   readonly #memory: DedupeMemory;
-  /** Where the earlier owner's dedupe stood: below it nothing is counted again. */
-  readonly #known = new Map<SourceName, number>();
+  readonly #second: SecondReading;
+  readonly #rebuild: Rebuild;
   #chunk: LogEvent[] = [];
   #chunkBytes = 0;
   #evictedTold = 0;
@@ -47,31 +52,17 @@ class Dedupe {
         this.#passed(batch, scannedAlready);
       },
     });
-    for (const { pin } of run.sources) this.#known.set(pin.source, run.progress.cut.nextOf(pin.source));
+    const pins = run.sources.map(({ pin }) => pin);
+    this.#second = new SecondReading(pins, run.progress.letters);
+    this.#rebuild = new Rebuild(run, pins);
   }
 
   /** Fills the memory with what lies below the cut, source by source; owed positions go to delivery. */
   async rebuild(): Promise<void> {
-    const { cut } = this.#run.progress;
     const owed = new OwedAgain(this.#run);
     for (const { pin } of this.#run.sources) {
-      const until = cut.nextOf(pin.source);
-      if (until <= pin.start) continue;
-      this.#run.enter('rebuilding');
-      for (;;) {
-        const event = await this.#merge.nextBelow(pin.source, until);
-        if (!event) break;
-        this.#run.progress.mark++;
-        if (event.value === null || this.#isInGap(event)) {
-          this.#release(event);
-          continue;
-        }
-        const fate = owed.meet(event);
-        if (fate === 'other') this.#memory.add(event.identity);
-        if (fate === 'owed') this.#offer(event);
-        else if (fate === 'other') this.#release(event);
-        if (this.#isFull) await this.#flush();
-      }
+      const until = this.#rebuild.knownOf(pin.source);
+      if (until > pin.start) await this.#readAgain(pin.source, until, owed);
     }
     const { sendInstead, release, remember } = owed.conclude();
     for (const event of sendInstead) this.#offer(event);
@@ -79,7 +70,35 @@ class Dedupe {
     for (const identity of remember) this.#memory.add(identity);
     // Forgotten again, as the earlier owner had counted.
     this.#evictedTold = this.#memory.evicted;
+    this.#rebuild.end();
     await this.#flush();
+  }
+
+  async #readAgain(source: SourceName, until: number, owed: OwedAgain): Promise<void> {
+    this.#run.enter('rebuilding');
+    for (;;) {
+      const event = await this.#merge.nextBelow(source, until);
+      if (!event) return;
+      this.#run.progress.mark++;
+      this.#rebuild.reached(source, event.offset);
+      if (event.value === null || this.#isInGap(event) || !this.#second.concerns(event)) {
+        this.#release(event);
+        continue;
+      }
+      const fate = owed.meet(event);
+      if (fate === 'owed') this.#offer(event);
+      else if (fate === 'other') {
+        this.#feed(event);
+        this.#release(event);
+      }
+      if (this.#isFull) await this.#flush();
+    }
+  }
+
+  #feed(event: LogEvent): void {
+    if (this.#second.isCopyOfLetter(event)) return;
+    this.#run.progress.letters.met(event.identity);
+    this.#memory.add(event.identity);
   }
 
   /** Judges everything from the cut on, oldest first, until all sources have ended. */
@@ -96,11 +115,20 @@ class Dedupe {
 
   /** A recorded gap never feeds the memory, even if it is readable now: its copies must still be sent. */
   #isInGap({ source, offset }: LogEvent): boolean {
-    return this.#run.job.gaps.some((gap) => gap.source === source && offset >= gap.from && offset < gap.to);
+    const { gaps } = this.#run.job;
+    if (gaps.length === 0) return false;
+    const base = logSourceOf(source);
+    return gaps.some((gap) => gap.source === base && offset >= gap.from && offset < gap.to);
   }
 
   #judge(event: LogEvent): void {
-    const { counts, cut } = this.#run.progress;
+    const { counts, cut, letters } = this.#run.progress;
+    if (!this.#second.concerns(event)) {
+      cut.advance(event.source, event.offset + 1);
+      this.#release(event);
+      return;
+    }
+    letters.met(event.identity);
     if (event.value === null) {
       this.#release(event);
       counts.tombstones++;
@@ -146,12 +174,22 @@ class Dedupe {
   /** A batch is used up: the cut moves past its tail, its gaps become the job's. */
   #passed(batch: EventBatch, scannedAlready: number): void {
     const { progress } = this.#run;
-    const known = this.#known.get(batch.source) ?? 0;
-    for (const gap of batch.gaps) if (gap.to > known) progress.gap(gap);
-    if (batch.next <= known) return;
+    for (const gap of batch.gaps) this.#miss(gap);
+    progress.counts.disorderMs = Math.max(progress.counts.disorderMs, batch.disorderMs);
+    this.#rebuild.reached(batch.source, batch.next);
+    if (batch.next <= this.#rebuild.knownOf(batch.source)) return;
     this.#tellCounts();
     progress.counts.scanned += batch.scanned - scannedAlready;
     progress.cut.advance(batch.source, batch.next);
+  }
+
+  /** Above the cut it is missing from what is delivered, below it only from the memory. */
+  #miss(gap: Gap): void {
+    const known = this.#rebuild.knownOf(gap.source);
+    for (const part of this.#second.ownPartsOf(gap)) {
+      this.#rebuild.lost({ ...part, to: Math.min(part.to, known) });
+      if (part.to > known) this.#run.progress.gap({ ...part, from: Math.max(part.from, known) });
+    }
   }
 
   #release(event: LogEvent): void {

@@ -35,6 +35,7 @@ export class Detail {
       exposed: cut.exposed,
       waiting: (run.waits.get('pinEnds') ?? [...run.waits.values()][0])?.slice(0, 200) ?? null,
       lastRefusal: run.lastRefusal,
+      rebuilt: run.rebuilt,
     };
   }
 

@@ -9,6 +9,7 @@ import { messageOf } from '../domain/errors.ts';
 import type { Fact } from '../domain/fact.ts';
 import type { JobId } from '../domain/ids.ts';
 import type { Claim, LeasedLook } from '../domain/store.ts';
+import { possibleRepeats } from '../domain/undone.ts';
 import { fold, hydrate, stateOf, statesTagged } from '../machines/replay-job/decide.ts';
 import type { Decided } from '../machines/replay-job/decide.ts';
 import { replayJobMachine } from '../machines/replay-job/machine.ts';
@@ -45,6 +46,7 @@ export class RunningJob {
     this.id = claim.job.id;
     this.ended = new Promise((resolve) => (this.#end = resolve));
     const progress = new Progress(claim, edges.settings.maxRepeat);
+    progress.mayHaveRepeated(possibleRepeats(facts));
     const run = new Run(claim, edges, lease, progress);
     this.#run = run;
     const detail = new Detail(run);

@@ -26,7 +26,8 @@ async function readSource(run: Run, pin: Pin, pipe: Pipe<EventBatch>, signal: Ab
       fromMs,
       toMs,
       identity,
-      scan,
+      // The end of a second reading is where its last piece ends, however late that is.
+      scan: pin.pieces ? 'full' : scan,
       end: () => endOf(run, pin),
       mustReach: () => run.progress.cut.nextOf(pin.source),
       onWait: (wait) => run.declareWait(`read ${pin.source}`, describe(wait)),
@@ -38,7 +39,8 @@ async function readSource(run: Run, pin: Pin, pipe: Pipe<EventBatch>, signal: Ab
   } catch (error) {
     if (!(error instanceof RepriseError)) throw error;
     // What the log holds cannot be read as events, and no retry changes that.
-    const fact = { type: 'FAILED', reason: 'nothing_readable', why: error.detail } as const;
+    const reason = error.code === 'log_replaced' ? 'log_replaced' : 'nothing_readable';
+    const fact = { type: 'FAILED', reason, why: error.detail } as const;
     await run.gate.proposeUntilAnswered({ ...fact, fence: run.lease.key.fence }, signal);
   } finally {
     await stream.close();

@@ -3,11 +3,14 @@
 // between: counts and minutes are absolute, dead letters and gaps stay pending until they are durable.
 
 import { CutTracker } from '../domain/cut.ts';
-import { asSourceName } from '../domain/ids.ts';
+import { asSourceName, logSourceOf } from '../domain/ids.ts';
+import type { LetterAgain } from '../domain/dead-letter.ts';
 import type { Counts, DeadLetter, Gap } from '../domain/job.ts';
 import type { LogEvent } from '../domain/log.ts';
 import { MinuteLedger } from '../domain/minute-ledger.ts';
 import type { Claim, CutWrite, HeartbeatDetail } from '../domain/store.ts';
+import { goneOf } from '../domain/undone.ts';
+import { Letters } from './letters.ts';
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 
@@ -20,20 +23,27 @@ export class Progress {
   readonly cut: CutTracker;
   readonly counts: Mutable<Counts>;
   readonly ledger: MinuteLedger;
+  /** Dead letters of earlier jobs that this one sends again. */
+  readonly letters: Letters;
   /** Rises with each event settled, batch scanned or declared wait: the proof that the owner is not wedged. */
   mark: number;
   /** What the owner tells of itself with each cut; set by the run. */
   detail: (() => HeartbeatDetail) | null = null;
-  #gapCount: number;
+  readonly #knownGaps: Gap[];
   #deadLetters: DeadLetter[] = [];
   #gaps: Gap[] = [];
+  readonly #repeatsBefore: number;
+  #settled = 0;
+  #isConcluded = false;
 
   constructor(claim: Claim, maxRepeat: number) {
     this.cut = new CutTracker(maxRepeat);
     this.counts = { ...claim.job.counts };
     this.ledger = new MinuteLedger(claim.minutes);
     this.mark = claim.job.progress;
-    this.#gapCount = claim.job.gaps.length;
+    this.letters = new Letters(claim.letters);
+    this.#knownGaps = [...claim.job.gaps];
+    this.#repeatsBefore = claim.job.counts.maybeRepeated;
     for (const [source, at] of Object.entries(claim.job.cut ?? {})) {
       this.cut.begin(asSourceName(source), at.next, at.owed);
     }
@@ -41,33 +51,70 @@ export class Progress {
 
   /** Whether the job can still end `complete`. */
   get isWhole(): boolean {
-    return this.#gapCount === 0 && this.counts.deadLettered === 0;
+    return this.#knownGaps.length === 0 && this.counts.deadLettered === 0;
   }
 
   delivered(event: LogEvent): void {
-    this.cut.settled(event.source, event.offset);
+    this.#settle(event);
+    this.letters.delivered(event.identity);
     this.ledger.delivered(event.timestampMs, event.eventId);
     this.counts.delivered++;
     this.mark++;
   }
 
   deadLettered(event: LogEvent, fate: { reason: string; lastStatus: number | null; attempts: number }): void {
-    this.cut.settled(event.source, event.offset);
+    this.#settle(event);
     this.ledger.deadLettered(event.timestampMs, event.eventId);
     this.counts.deadLettered++;
     this.mark++;
-    const { source, partition, offset, eventId, timestampMs } = event;
+    if (this.letters.givenUp(event.identity, fate)) return;
+    const { partition, offset, eventId, timestampMs } = event;
+    const source = logSourceOf(event.source);
     this.#deadLetters.push({ source, partition, offset, eventId, timestampMs, ...fate });
   }
 
-  gap(gap: Gap): void {
-    this.#gapCount++;
+  #settle({ source, offset, identity }: LogEvent): void {
+    this.cut.settled(source, offset);
+    this.letters.met(identity);
+    this.#settled++;
+  }
+
+  gap(given: Gap): void {
+    const gap = { ...given, source: logSourceOf(given.source) };
     this.cut.touch();
+    this.#knownGaps.push(gap);
     this.#gaps.push(gap);
+  }
+
+  /** Repeats that all owners lost so far made possible; told with the next fact, before anything is sent. */
+  mayHaveRepeated(events: number): void {
+    this.counts.maybeRepeated = Math.max(this.counts.maybeRepeated, events);
+  }
+
+  /**
+   * Everything is read and settled. Letters that were not found are gone, or stand in a gap that may be mended; and
+   * no more can have been repeated than was sent.
+   */
+  conclude(): void {
+    if (this.#isConcluded) return;
+    this.#isConcluded = true;
+    for (const letter of this.letters.missing) this.#miss(letter);
+    this.counts.maybeRepeated = Math.min(this.counts.maybeRepeated, this.#repeatsBefore + this.#settled);
+  }
+
+  #miss(letter: LetterAgain): void {
+    const covers = ({ source, from, to }: Gap): boolean =>
+      source === letter.source && letter.offset >= from && letter.offset < to;
+    const isMendable = this.#knownGaps.some(covers) && !goneOf({ gaps: this.#knownGaps }).some(covers);
+    if (isMendable) return;
+    this.letters.expired(letter);
+    if (this.#knownGaps.some(covers)) return;
+    this.gap({ source: letter.source, from: letter.offset, to: letter.offset + 1, reason: 'truncated' });
   }
 
   take(): TakenWrite {
     const taken = this.cut.take();
+    const letters = this.letters.takeFates();
     const write: CutWrite = {
       cut: taken.cut,
       counts: { ...this.counts },
@@ -75,6 +122,7 @@ export class Progress {
       deadLetters: this.#deadLetters,
       gaps: this.#gaps,
       minutes: this.ledger.takeTouched(),
+      ...(letters.length > 0 && { letters }),
       ...(this.detail && { detail: this.detail() }),
     };
     this.#deadLetters = [];
@@ -91,6 +139,7 @@ export class Progress {
   untake({ write }: TakenWrite): void {
     this.#deadLetters = [...write.deadLetters, ...this.#deadLetters];
     this.#gaps = [...write.gaps, ...this.#gaps];
+    this.letters.untake(write.letters ?? []);
     this.ledger.untake(write.minutes);
   }
 }

@@ -57,6 +57,8 @@ export class Run {
   endpointPause: PauseReason | null = null;
   /** Kept by delivery for the heartbeat. */
   gauges = { inFlight: 0, window: 0, queued: 0, retrying: 0 };
+  /** While the dedupe memory is rebuilt: offsets below the cut that were read again, of how many. */
+  rebuilt: { readonly done: number; readonly of: number } | null = null;
   /** Set when the instance stops: settle, write the cut, release. */
   stopping: string | null = null;
   /** Wakes delivery after anything that it may have waited for. */

@@ -10,6 +10,7 @@ const LOOK_AGAIN_MS = 500;
 /** True when the run is over; false when the wish was taken back and the work goes on. */
 export async function settleDown(run: Run, isDrained: boolean, signal: AbortSignal): Promise<boolean> {
   while (!signal.aborted && !run.lease.isLost) {
+    if (isDrained) run.progress.conclude();
     const fact = ending(run, isDrained);
     if (!fact) return false;
     const answer = await run.gate.proposeUntilAnswered(fact, signal);

@@ -2,6 +2,7 @@
 
 import { Type, type Static } from 'typebox';
 import type { Fact } from '../domain/fact.ts';
+import { DEAD_LETTER_STATES } from '../domain/dead-letter.ts';
 import { JOB_STATES } from '../domain/job.ts';
 import { id, instant, maybeInteger, maybeText, text } from './fields.ts';
 
@@ -29,6 +30,10 @@ const offset = (of: string) => Type.String({ description: `${of} (an offset, dec
 export const replay = Type.Object({
   id,
   webhookId: id,
+  kind: Type.Enum(['range', 'plan', 'dead_letters', 'remainder'], {
+    description: 'a range, the dead letters of its parent, or all that its parent left undone',
+  }),
+  parentId: maybeText('the replay that it takes up, null for a range'),
   state: Type.Enum([...JOB_STATES], { description: 'where the replay stands' }),
   outcome: maybeText('complete, incomplete (see counts and gaps), or null before its end'),
   from: instant('first instant of the range'),
@@ -42,7 +47,9 @@ export const replay = Type.Object({
     delivered: count('events answered with 2xx'),
     deadLettered: count('events given up on'),
     unanswered: count('attempts without an answer that were tried again'),
+    maybeRepeated: count('repeats that were possible in fact: events sent since an owner was lost'),
     evicted: count('identities that dedupe had to forget'),
+    unknownBelowCut: count('offsets that could not be read again when dedupe was rebuilt'),
   }),
   cut: Type.Record(
     Type.String(),
@@ -53,6 +60,13 @@ export const replay = Type.Object({
   ),
   fence: Type.Integer({ description: 'rises with each claim' }),
   duplicateBound: count('the most events that may have been repeated so far'),
+  disorder: Type.Object(
+    {
+      seenMs: Type.Integer({ description: 'the largest step back in time met in the log' }),
+      slackMs: Type.Integer({ description: 'how far behind `to` a bounded scan looks for late records' }),
+    },
+    { description: 'how far the log is out of order, against what the deployment reckons with' },
+  ),
   rate: Type.Unsafe<number | null>({
     type: ['number', 'null'],
     description: 'delivered events/s over the last seconds',
@@ -63,6 +77,15 @@ export const replay = Type.Object({
   updatedAt: instant('when it last moved'),
   finishedAt: maybeText('when it ended (RFC 3339)'),
   phase: maybeText('what its owner does now'),
+  rebuilt: Type.Unsafe<{ done: number; of: number } | null>({
+    type: ['object', 'null'],
+    properties: {
+      done: { type: 'integer', description: 'offsets read again' },
+      of: { type: 'integer', description: 'offsets below the cut' },
+    },
+    required: ['done', 'of'],
+    description: 'in phase rebuilding: how far the dedupe memory is refilled',
+  }),
   waiting: maybeText('what its owner waits for now'),
   wanted: maybeText('pause or cancel, while the owner has not done it'),
   pauseReason: maybeText('why it is paused'),
@@ -95,10 +118,30 @@ export const replay = Type.Object({
     maxRate: maybeInteger('events/s of this replay'),
     concurrency: maybeInteger('requests in flight of this replay'),
   }),
+  order: Type.Enum(['any', 'strict'], {
+    description: 'any: oldest first, many in flight; strict: one in flight, none overtakes',
+  }),
   scan: Type.Enum(['bounded', 'full'], { description: 'how far behind `to` is read' }),
   version: Type.Integer({ description: 'seq of its last transition' }),
 });
 export type ReplayAnswer = Static<typeof replay>;
+
+export const deadLetter = Type.Object({
+  replayId: Type.String({ description: 'the replay that gave it up first' }),
+  source: text('site/topic'),
+  partition: Type.Integer(),
+  offset: offset('where its record is'),
+  eventId: text('its webhook-id'),
+  eventTime: instant('the record’s time'),
+  reason: text('why it was given up'),
+  lastStatus: maybeInteger('the last HTTP status; null when no attempt was answered'),
+  attempts: count('attempts of the replay that tried it last'),
+  state: Type.Enum([...DEAD_LETTER_STATES], {
+    description: 'open; replaying; delivered; expired: its record is gone from the log',
+  }),
+  byReplayId: maybeText('the replay that sends it again, or did last'),
+});
+export type DeadLetterAnswer = Static<typeof deadLetter>;
 
 export const transition = Type.Object({
   seq: Type.Integer({ description: '1, 2, 3 ... without a gap' }),

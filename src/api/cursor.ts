@@ -2,13 +2,13 @@
 // made-up one is refused instead of answering a wrong page. The store's own cursor is inside, unexplained.
 
 import { RepriseError } from '../domain/errors.ts';
-import type { Page, PageRequest } from '../domain/store.ts';
+import type { Page, PageRequest } from '../domain/replay-store.ts';
 
 export const DEFAULT_LIMIT = 20;
 export const MAX_LIMIT = 100;
 
-/** What the store gives out: a position, by id or seq. */
-const POSITION = /^\d{1,19}$/;
+/** What the store gives out: a position, by id, by seq, or by a place in the log. */
+const POSITION = /^\d{1,19}(:\d{1,19}:[\w./-]{1,300})?$/;
 
 export interface PageQuery {
   readonly limit?: number;

@@ -7,7 +7,8 @@ import type { Static } from 'typebox';
 import { RepriseError } from '../domain/errors.ts';
 import type { IdentityMode, JobSpec } from '../domain/job.ts';
 import type { Emit } from '../domain/signals.ts';
-import type { ReplayStore } from '../domain/store.ts';
+import type { ReplayStore } from '../domain/replay-store.ts';
+import type { JobView } from '../domain/store.ts';
 import { principalOf } from './access.ts';
 import { pageOf, replay, transition } from './answers.ts';
 import { pageAnswer, pageRequest } from './cursor.ts';
@@ -24,6 +25,8 @@ export interface ReplayRoutes {
   readonly onReplayRequested: () => void;
   readonly lookbackMs: number;
   readonly maxRate: number;
+  /** Shown beside the disorder that a replay met. */
+  readonly disorderSlackMs: number;
   readonly identity: IdentityMode;
 }
 
@@ -55,13 +58,15 @@ export function replayRequestRoute(options: ReplayRoutes): FastifyPluginAsyncTyp
       if (job === 'no_webhook') return noWebhook();
       emit('job.requested', { jobId: job.id, webhookId });
       onReplayRequested();
-      return reply.code(202).header('location', `/v1/replays/${job.id}`).send(showReplay(job));
+      return reply.code(202).header('location', `/v1/replays/${job.id}`).send(showReplay(job, options));
     });
     return Promise.resolve();
   };
 }
 
-export function replayRoutes({ store }: ReplayRoutes): FastifyPluginAsyncTypebox {
+export function replayRoutes(options: ReplayRoutes): FastifyPluginAsyncTypebox {
+  const { store } = options;
+  const show = (job: JobView) => showReplay(job, options);
   return async (app) => {
     const list = {
       ...TAGS,
@@ -71,13 +76,13 @@ export function replayRoutes({ store }: ReplayRoutes): FastifyPluginAsyncTypebox
     };
     app.get('', { schema: { ...list, response: { 200: pageOf(replay) } } }, async (request) => {
       const page = await store.replays(principalOf(request).tenant, pageRequest(LIST, request.query));
-      return pageAnswer(LIST, page, showReplay);
+      return pageAnswer(LIST, page, show);
     });
 
     const look = { ...TAGS, operationId: 'getReplay', summary: 'Look at a replay', params: idParams };
     app.get('/:id', { schema: { ...look, response: { 200: replay } } }, async (request) => {
       const found = await store.replay(principalOf(request).tenant, jobIdOf(request));
-      return showReplay(found ?? noReplay());
+      return show(found ?? noReplay());
     });
 
     const history = {
@@ -105,7 +110,7 @@ export function replayRoutes({ store }: ReplayRoutes): FastifyPluginAsyncTypebox
 type Draft = Static<ReturnType<typeof replayDraft>>;
 
 function specOf(
-  { maxRate = null, concurrency = null, scan = 'bounded' }: Draft,
+  { maxRate = null, concurrency = null, order = 'any', scan = 'bounded' }: Draft,
   identity: IdentityMode,
 ): Omit<JobSpec, 'webhookId' | 'key' | 'fromMs' | 'toMs'> {
   return {
@@ -113,7 +118,7 @@ function specOf(
     parentJobId: null,
     identity,
     filters: [],
-    order: 'any',
+    order,
     scan,
     deliveryMode: 'single',
     readMode: 'failover',

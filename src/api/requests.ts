@@ -66,6 +66,12 @@ export const replayDraft = (maxRate: number) =>
       to: Type.String({ maxLength: 40, description: INSTANT_FORM, examples: ['2026-01-31T10:30:00Z'] }),
       maxRate: Type.Optional(rateLimit(maxRate)),
       concurrency: Type.Optional(concurrencyLimit),
+      order: Type.Optional(
+        Type.Enum(['any', 'strict'], {
+          description:
+            'any (oldest first, many in flight; the default) or strict (one in flight, none overtakes another)',
+        }),
+      ),
       scan: Type.Optional(
         Type.Enum(['bounded', 'full'], {
           description:
@@ -81,6 +87,17 @@ const reason = Type.Optional(
 );
 
 export const steeringReason = Type.Object({ reason }, CLOSED);
+
+/** Limits of a replay that takes up another one; what is absent stays as the other has it. */
+export const limitsOfChild = (maxRate: number) =>
+  Type.Object(
+    {
+      maxRate: Type.Optional(rateLimit(maxRate)),
+      concurrency: Type.Optional(concurrencyLimit),
+      reason,
+    },
+    CLOSED,
+  );
 
 export const limitsChange = (maxRate: number) =>
   Type.Object(

@@ -8,12 +8,13 @@ import helmet from '@fastify/helmet';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { IdentityMode } from '../domain/job.ts';
 import type { Emit } from '../domain/signals.ts';
-import type { ReplayStore } from '../domain/store.ts';
+import type { ReplayStore } from '../domain/replay-store.ts';
 import { PRINCIPAL_DECORATOR, requirePrincipal, type Authenticate } from './access.ts';
 import { describeRoutes, openApiDocument } from './openapi.ts';
 import { opsRoutes, type Readiness } from './ops.ts';
 import { answerClientError, problemHandler } from './problems.ts';
 import { replayRequestRoute, replayRoutes } from './replays.ts';
+import { leftoverRoutes } from './leftovers.ts';
 import { answerMissingRoutes } from './routing.ts';
 import { steeringRoutes } from './steering.ts';
 import { validatorCompiler } from './validation.ts';
@@ -33,6 +34,7 @@ export interface ApiOptions {
   readonly lookbackMs: number;
   /** Most events/s per webhook. */
   readonly maxRate: number;
+  readonly disorderSlackMs: number;
   readonly identity: IdentityMode;
   /** Of this software, for the API's description. */
   readonly version: string;
@@ -85,6 +87,7 @@ async function addRoutes(app: FastifyInstance, options: ApiOptions): Promise<voi
       await v1.register(replayRequestRoute(options), { prefix: '/webhooks' });
       await v1.register(replayRoutes(options), { prefix: '/replays' });
       await v1.register(steeringRoutes(options), { prefix: '/replays' });
+      await v1.register(leftoverRoutes(options), { prefix: '/replays' });
     },
     { prefix: '/v1' },
   );

@@ -5,7 +5,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { RepriseError } from '../domain/errors.ts';
 import type { JobId, TenantId } from '../domain/ids.ts';
-import type { ReplayStore, SteerRequest } from '../domain/store.ts';
+import type { ReplayStore, SteerRequest } from '../domain/replay-store.ts';
 import { principalOf } from './access.ts';
 import { replay } from './answers.ts';
 import type { ReplayRoutes } from './replays.ts';
@@ -21,11 +21,8 @@ const VERBS = [
   ['cancel', 'CANCEL_REQUESTED', 'End a replay for good at its present cut'],
 ] as const;
 
-export function steeringRoutes({
-  store,
-  maxRate,
-  onReplayRequested,
-}: ReplayRoutes): FastifyPluginAsyncTypebox {
+export function steeringRoutes(options: ReplayRoutes): FastifyPluginAsyncTypebox {
+  const { store, maxRate, onReplayRequested } = options;
   return async (app) => {
     // A reason is welcome, not required: a bare POST is a request too.
     app.addHook('preValidation', (request, _reply, done) => {
@@ -48,7 +45,7 @@ export function steeringRoutes({
           const id = jobIdOf(request);
           await steer(store, tenant, id, { type, by: name, why: request.body.reason ?? '' });
           onReplayRequested();
-          return reply.code(202).send(showReplay((await store.replay(tenant, id)) ?? noReplay()));
+          return reply.code(202).send(showReplay((await store.replay(tenant, id)) ?? noReplay(), options));
         },
       );
     }
@@ -64,7 +61,7 @@ export function steeringRoutes({
       const id = jobIdOf(request);
       const { reason = '', ...change } = request.body;
       await steer(store, tenant, id, { type: 'LIMITS_CHANGED', change, by: name, why: reason });
-      return reply.code(202).send(showReplay((await store.replay(tenant, id)) ?? noReplay()));
+      return reply.code(202).send(showReplay((await store.replay(tenant, id)) ?? noReplay(), options));
     });
     return Promise.resolve();
   };

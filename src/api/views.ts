@@ -2,9 +2,11 @@
 // Invariant: nothing of a lease but its fence and owner, and never a secret.
 
 import type { Cut } from '../domain/cut.ts';
+import type { DeadLetterView } from '../domain/dead-letter.ts';
 import type { JobState } from '../domain/job.ts';
-import type { JobView, Transition, WebhookView } from '../domain/store.ts';
-import type { ReplayAnswer, TransitionAnswer, WebhookAnswer } from './answers.ts';
+import type { Transition, WebhookView } from '../domain/replay-store.ts';
+import type { JobView } from '../domain/store.ts';
+import type { DeadLetterAnswer, ReplayAnswer, TransitionAnswer, WebhookAnswer } from './answers.ts';
 import { formatInstant } from './range.ts';
 
 const maybeInstant = (ms: number | null): string | null => (ms === null ? null : formatInstant(ms));
@@ -27,21 +29,30 @@ export function showWebhook(webhook: WebhookView): WebhookAnswer {
 const ENDED: readonly JobState[] = ['COMPLETED', 'CANCELLED', 'FAILED'];
 const LEASED: readonly JobState[] = ['STARTED', 'ONGOING'];
 
-export function showReplay(job: JobView): ReplayAnswer {
-  const { spec, counts, limits } = job;
+/** `disorderSlackMs`: how much disorder the deployment reckons with. */
+export function showReplay(
+  job: JobView,
+  { disorderSlackMs }: { readonly disorderSlackMs: number },
+): ReplayAnswer {
+  const { spec, limits } = job;
+  const { disorderMs, ...counts } = job.counts;
   // What the last owner told about itself says nothing once nobody holds the lease.
   const live = LEASED.includes(job.state) ? job.heartbeat : null;
   return {
     id: job.id,
     webhookId: spec.webhookId,
+    kind: spec.kind,
+    parentId: spec.parentJobId,
     state: job.state,
     outcome: job.outcome,
     from: formatInstant(spec.fromMs),
     to: formatInstant(spec.toMs),
-    counts: { ...counts },
+    counts,
     cut: showCut(job.cut),
     fence: job.fence,
-    duplicateBound: job.duplicateBound,
+    // A lost owner may repeat its bound; each identity that dedupe does not know (any more) lets one copy through.
+    duplicateBound: job.duplicateBound + counts.evicted + counts.unknownBelowCut,
+    disorder: { seenMs: disorderMs, slackMs: disorderSlackMs },
     rate: live?.rate ?? null,
     etaMs: live?.etaMs ?? null,
     waitingUntil: maybeInstant(job.waitingUntilMs),
@@ -49,6 +60,7 @@ export function showReplay(job: JobView): ReplayAnswer {
     updatedAt: formatInstant(job.updatedAtMs),
     finishedAt: ENDED.includes(job.state) ? formatInstant(job.updatedAtMs) : null,
     phase: live?.phase ?? null,
+    rebuilt: live?.rebuilt ?? null,
     waiting: live?.waiting ?? null,
     wanted: job.wanted,
     pauseReason: job.pauseReason,
@@ -61,6 +73,7 @@ export function showReplay(job: JobView): ReplayAnswer {
     pins: showPins(job),
     gaps: job.gaps.map((gap) => ({ ...gap, from: String(gap.from), to: String(gap.to) })),
     limits: { maxRate: limits.maxRate, concurrency: limits.concurrency },
+    order: spec.order,
     scan: spec.scan,
     version: job.version,
   };
@@ -81,6 +94,23 @@ function showPins({ pins }: JobView): ReplayAnswer['pins'] {
     start: String(start),
     end: end === null ? null : String(end),
   }));
+}
+
+export function showDeadLetter(letter: DeadLetterView): DeadLetterAnswer {
+  const { jobId, byJobId, source, partition, eventId, reason, lastStatus, attempts, state } = letter;
+  return {
+    replayId: jobId,
+    source,
+    partition,
+    offset: String(letter.offset),
+    eventId,
+    eventTime: formatInstant(letter.timestampMs),
+    reason,
+    lastStatus,
+    attempts,
+    state,
+    byReplayId: byJobId,
+  };
 }
 
 export function showTransition(transition: Transition): TransitionAnswer {

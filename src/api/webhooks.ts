@@ -8,7 +8,7 @@ import type { Static } from 'typebox';
 import { RepriseError } from '../domain/errors.ts';
 import { asWebhookId, isId, type WebhookId } from '../domain/ids.ts';
 import { newSecret } from '../domain/signature.ts';
-import type { ReplayStore, WebhookPatch } from '../domain/store.ts';
+import type { ReplayStore, WebhookPatch } from '../domain/replay-store.ts';
 import { principalOf } from './access.ts';
 import { pageOf, webhook, webhookWithSecret } from './answers.ts';
 import { pageAnswer, pageRequest } from './cursor.ts';

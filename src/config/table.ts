@@ -57,7 +57,7 @@ export const CONFIG_TABLE = {
   partitions: optional(
     'REPRISE_PARTITIONS',
     integer(1, 1_000_000),
-    'Partitions each topic must have; on a difference nothing is claimed and the process ends.',
+    'Partitions each topic must have; unset: what is seen first. On a difference the process ends.',
   ),
   poolSize: usually('REPRISE_POOL_SIZE', integer(1, 1024), 16, 'Replays that one instance runs at a time.'),
   leaseMs: usually(
@@ -113,6 +113,12 @@ export const CONFIG_TABLE = {
     ms(0, DAY_MS),
     MINUTE_MS,
     'How long a replay waits for an open transaction before it is named a gap.',
+  ),
+  jobRetentionMs: usually(
+    'REPRISE_JOB_RETENTION_MS',
+    ms(MINUTE_MS, 3_660 * DAY_MS),
+    90 * DAY_MS,
+    'How long an ended replay is kept with its history and dead letters, counted from its end.',
   ),
   eventIdentity: usually(
     'REPRISE_EVENT_IDENTITY',

@@ -24,6 +24,8 @@ export const ERRORS = {
     retryable: false,
     title: 'The replay is in a state that does not allow this',
   },
+  nothing_undone: { status: 409, retryable: false, title: 'The replay left nothing to take up' },
+  webhook_deleted: { status: 409, retryable: false, title: 'The webhook was deleted' },
   body_too_large: { status: 413, retryable: false, title: 'The request body is too large' },
   unsupported_media_type: { status: 415, retryable: false, title: 'The body must be application/json' },
   too_many_requests: { status: 429, retryable: true, title: 'Too many requests' },

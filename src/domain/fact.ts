@@ -6,9 +6,25 @@ import type { Cut } from './cut.ts';
 import type { InstanceId, SourceName } from './ids.ts';
 import type { Counts, FailReason, JobSpec, Limits, Outcome, PauseReason, Pin } from './job.ts';
 
+export interface TakesUp {
+  readonly site: string;
+  readonly partition: number;
+  readonly pins: readonly Pin[];
+  readonly waitingUntilMs: number | null;
+  /** Events that the parent's lost owners may have delivered and nobody accounted for. */
+  readonly boundAdded: number;
+}
+
 /** A fact as it is proposed: `fence` only where a lease speaks; `by`/`why` only where somebody asked. */
 export type Proposal =
-  | { readonly type: 'REQUESTED'; readonly spec: JobSpec; readonly by: string; readonly why?: string }
+  | {
+      readonly type: 'REQUESTED';
+      readonly spec: JobSpec;
+      readonly by: string;
+      readonly why?: string;
+      /** A job that goes on from another one's cut (which is this fact's own); it resolves no offsets. */
+      readonly takesUp?: TakesUp;
+    }
   | {
       readonly type: 'CLAIMED';
       readonly fence: number;

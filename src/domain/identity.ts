@@ -24,8 +24,11 @@ export function identify(
   mode: IdentityMode,
 ): EventIdentity {
   const eventId = header && header.length > 0 ? nameOf(header) : valueId(value, timestampMs, mode);
-  return { eventId, identity: hash('sha256', eventId, 'base64url').slice(0, 22) };
+  return { eventId, identity: identityOf(eventId) };
 }
+
+/** The identity of an event that is known by its id alone. */
+export const identityOf = (eventId: string): string => hash('sha256', eventId, 'base64url').slice(0, 22);
 
 function nameOf(header: Buffer): string {
   const text = header.toString('latin1');

@@ -39,5 +39,13 @@ export const sourceName = (site: string, topic: string): SourceName => `${site}/
 /** A source name that was read back from the database or a fact. */
 export const asSourceName = (name: string): SourceName => name as SourceName;
 
+/**
+ * The second reading of a source, beside the first: the pieces that a remainder takes up (domain/undone). It has a
+ * cut of its own; `#` is in no site's and no topic's name.
+ */
+export const againOf = (source: SourceName): SourceName => `${source}#again` as SourceName;
+/** The source of the log that a reading of it, first or second, belongs to. */
+export const logSourceOf = (name: SourceName): SourceName => name.replace(/#again$/, '') as SourceName;
+
 /** The tenant that the first admin key belongs to. */
 export const DEFAULT_TENANT = asTenantId('default');

@@ -63,6 +63,9 @@ export interface BatchMark {
   readonly maxTimestampMs: number;
 }
 
+/** Offsets [from, to). */
+export type Piece = readonly [from: number, to: number];
+
 /** The piece of one source that a job reads: offsets [start, end); end null = `to` was too young to pin it. */
 export interface Pin {
   readonly source: SourceName;
@@ -72,6 +75,8 @@ export interface Pin {
   readonly end: number | null;
   /** null when there was no batch at or after start. */
   readonly first: BatchMark | null;
+  /** Only of a second reading: what of [start, end) is judged besides dead letters, sorted and apart. */
+  readonly pieces?: readonly Piece[];
 }
 
 export interface Counts {
@@ -88,10 +93,14 @@ export interface Counts {
   readonly deadLettered: number;
   /** Attempts that ended without an answer and were tried again. */
   readonly unanswered: number;
-  /** Repeats that were possible in fact, by reclaims. */
+  /** Repeats that were possible in fact, by reclaims: at most the events sent since, and the lost owners' bounds. */
   readonly maybeRepeated: number;
   /** Identities that the bounded dedupe memory had to forget. */
   readonly evicted: number;
+  /** Offsets below the cut that could not be read again when the dedupe memory was rebuilt. */
+  readonly unknownBelowCut: number;
+  /** The largest step back in time seen in the log (ms). */
+  readonly disorderMs: number;
 }
 
 export const NO_COUNTS: Counts = {
@@ -105,6 +114,8 @@ export const NO_COUNTS: Counts = {
   unanswered: 0,
   maybeRepeated: 0,
   evicted: 0,
+  unknownBelowCut: 0,
+  disorderMs: 0,
 };
 
 export type GapReason =

@@ -19,6 +19,7 @@ export interface Signals {
   'job.fenced': { jobId: string; fence: number; at: string };
   'job.ended': { jobId: string; state: string; outcome: string | null; durationMs: number };
   'job.crashed': { jobId: string; error: string };
+  'jobs.pruned': { jobs: number };
   'lease.doubtful': { jobId: string; remainingMs: number };
   'cut.saved': { jobId: string; owed: number; durationMs: number };
   'read.batch': { source: string; records: number; matched: number; bytes: number; disorderMs: number };
@@ -61,6 +62,7 @@ export const SIGNALS: Readonly<
     level: 'error',
     message: 'replay stopped by an unexpected error; it will be claimed again',
   },
+  'jobs.pruned': { level: 'info', message: 'old replays pruned' },
   'lease.doubtful': { level: 'warn', message: 'lease near its end; delivery is held' },
   'cut.saved': { level: 'none', message: 'cut saved' },
   'read.batch': { level: 'none', message: 'batch read' },

@@ -1,8 +1,10 @@
-// Ports to the store. MySQL is the coordinator: it decides who owns a job, by its own clock. Every write after
-// a claim is fenced (fence AND lease token AND a leased state); a write that matches no row changes nothing
-// and says so. Nothing here throws for an expected refusal; exceptions are surprises (database away ...).
+// Port to the store for the owner of a job (replay-store.ts is the API's). MySQL is the coordinator: it decides who
+// owns a job, by its own clock. Every write after a claim is fenced (fence AND lease token AND a leased state); a
+// write that matches no row changes nothing and says so. Nothing here throws for an expected refusal; exceptions
+// are surprises (database away ...).
 
 import type { Cut } from './cut.ts';
+import type { LetterAgain, LetterFate } from './dead-letter.ts';
 import type { Fact, Proposal } from './fact.ts';
 import type { InstanceId, JobId, TenantId, WebhookId } from './ids.ts';
 import type {
@@ -84,6 +86,8 @@ export interface HeartbeatDetail {
   /** What the job waits for, if it does. */
   readonly waiting: string | null;
   readonly lastRefusal: string | null;
+  /** While rebuilding: offsets below the cut that were read again, of how many. */
+  readonly rebuilt?: { readonly done: number; readonly of: number } | null;
 }
 
 /** Everything that one cut makes durable, in one fenced transaction. Values are absolute, lists are new ones. */
@@ -93,6 +97,8 @@ export interface CutWrite {
   readonly progress: number;
   readonly deadLetters: readonly DeadLetter[];
   readonly gaps: readonly Gap[];
+  /** What became of dead letters that this job sends again, since the last write. */
+  readonly letters?: readonly LetterFate[];
   /** Minutes touched since the last write, with their present totals. */
   readonly minutes: readonly MinuteEntry[];
   /** As with a heartbeat: fresher than the last one's. */
@@ -102,6 +108,8 @@ export interface CutWrite {
 export interface Claim {
   readonly lease: LeaseKey;
   readonly job: JobView;
+  /** Dead letters that this job is to send again and has not settled. */
+  readonly letters: readonly LetterAgain[];
   /** The minute ledger as it is durable. */
   readonly minutes: readonly MinuteEntry[];
 }
@@ -157,6 +165,11 @@ export interface JobStore {
   /** Registers or refreshes the row of this instance. */
   instanceAlive(instance: InstanceId, detail: InstanceDetail): Promise<void>;
   instanceGone(instance: InstanceId): Promise<void>;
+  /**
+   * Removes up to `limit` jobs whose last fact is older than `retentionMs` by the database's clock, with everything
+   * of theirs, and tells how many: only ended jobs, and none that a live one still needs.
+   */
+  prune(retentionMs: number, limit: number): Promise<number>;
   /** The database's clock, ms since 1970. */
   nowMs(): Promise<number>;
 }
@@ -166,94 +179,4 @@ export interface InstanceDetail {
   readonly listen: string;
   readonly poolSize: number;
   readonly running: number;
-}
-
-export interface Page<Item> {
-  readonly items: readonly Item[];
-  /** Pass as `cursor` to go on; null at the end. */
-  readonly nextCursor: string | null;
-}
-
-export interface PageRequest {
-  readonly limit: number;
-  readonly cursor: string | null;
-}
-
-/** A webhook as its tenant sees it; the secret is told once, at creation. */
-export interface WebhookView {
-  readonly id: WebhookId;
-  readonly tenant: TenantId;
-  readonly url: string;
-  readonly key: string;
-  readonly description: string;
-  readonly maxRate: number | null;
-  readonly concurrency: number | null;
-  readonly version: number;
-  readonly createdAtMs: number;
-  readonly updatedAtMs: number;
-}
-
-export interface WebhookDraft {
-  readonly url: string;
-  /** null = the webhook's id. */
-  readonly key: string | null;
-  readonly description: string;
-  readonly maxRate: number | null;
-  readonly concurrency: number | null;
-  /** `whsec_...` */
-  readonly secret: string;
-}
-
-export type WebhookPatch = Partial<
-  Pick<WebhookDraft, 'url' | 'description' | 'maxRate' | 'concurrency' | 'secret'>
->;
-
-/** The API's side: every call carries the tenant; a foreign id is an absent one. */
-export interface ReplayStore {
-  createWebhook(tenant: TenantId, draft: WebhookDraft): Promise<WebhookView | 'key_taken'>;
-  webhook(tenant: TenantId, id: WebhookId): Promise<WebhookView | null>;
-  webhooks(tenant: TenantId, page: PageRequest): Promise<Page<WebhookView>>;
-  patchWebhook(tenant: TenantId, id: WebhookId, patch: WebhookPatch): Promise<WebhookView | null>;
-  deleteWebhook(tenant: TenantId, id: WebhookId): Promise<'deleted' | 'absent' | 'has_live_jobs'>;
-  /** Inserts the job with its REQUESTED fact; spec without webhookId and key, which the webhook's row gives. */
-  requestReplay(
-    tenant: TenantId,
-    webhookId: WebhookId,
-    spec: Omit<JobSpec, 'webhookId' | 'key'>,
-    by: string,
-  ): Promise<JobView | 'no_webhook'>;
-  replay(tenant: TenantId, id: JobId): Promise<JobView | null>;
-  replays(tenant: TenantId, page: PageRequest): Promise<Page<JobView>>;
-  transitions(tenant: TenantId, id: JobId, page: PageRequest): Promise<Page<Transition> | null>;
-  /** Records a pause, resume, cancel or change of limits; any instance may. */
-  steer(tenant: TenantId, id: JobId, request: SteerRequest): Promise<CommitResult>;
-  /** Resolves when the database answers. */
-  ping(): Promise<void>;
-  nowMs(): Promise<number>;
-}
-
-/** A change of limits names those that change; the fact takes the others from the job as it is then. */
-export type SteerRequest =
-  | Extract<Proposal, { type: 'PAUSE_REQUESTED' | 'RESUME_REQUESTED' | 'CANCEL_REQUESTED' }>
-  | {
-      readonly type: 'LIMITS_CHANGED';
-      readonly change: Partial<Limits>;
-      readonly by: string;
-      readonly why: string;
-    };
-
-/** One persisted step as the history shows it. */
-export interface Transition {
-  readonly seq: number;
-  readonly type: string;
-  /** null before the first. */
-  readonly from: JobState | null;
-  readonly to: JobState;
-  readonly fence: number;
-  readonly owner: string | null;
-  readonly atMs: number;
-  readonly by: string | null;
-  readonly why: string | null;
-  /** The fact itself. */
-  readonly body: Fact;
 }

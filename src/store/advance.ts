@@ -17,6 +17,7 @@ import type { Counts, JobState } from '../domain/job.ts';
 import type { CutWrite } from '../domain/store.ts';
 import { decide, followUp, statesTagged } from '../machines/replay-job/decide.ts';
 import type { Decided } from '../machines/replay-job/decide.ts';
+import { giveLettersBack } from './dead-letters.ts';
 import { insertFacts } from './history.ts';
 import type { Foreseen } from './history.ts';
 import { columnsOf, decidedOf } from './job-row.ts';
@@ -26,6 +27,7 @@ import { handOn, isTurnFree, lockWebhook, mayHaveTurn } from './turn.ts';
 import { bigint, fromDatetime, utcNow, utcNowPlus } from './values.ts';
 
 const LEASED: ReadonlySet<JobState> = new Set(statesTagged('leased'));
+const TERMINAL: ReadonlySet<JobState> = new Set(statesTagged('terminal'));
 export const isLeased = (state: JobState): boolean => LEASED.has(state);
 
 export interface LockedJob {
@@ -97,6 +99,7 @@ export async function advance(tx: Tx, locked: LockedJob, move: Advance): Promise
   const turn = enters ? await isTurnFree(tx, row.webhook_id) : row.turn === 1 && !givesUp;
   await updateJob(tx, row, foreseen.last, turn, move);
   await insertFacts(tx, row.id, row, foreseen, move.tag);
+  if (TERMINAL.has(state) && row.parent_job_id !== null) await giveLettersBack(tx, row.id);
   if (givesUp) await handOn(tx, row.webhook_id);
   return foreseen;
 }

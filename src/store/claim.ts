@@ -27,6 +27,7 @@ import { advance, isLeased, lockedOf, lockJob } from './advance.ts';
 import type { LockedJob } from './advance.ts';
 import { readGaps, readMinutes } from './cut-rows.ts';
 import type { Database } from './database.ts';
+import { readLettersAgain } from './dead-letters.ts';
 import { viewOf } from './job-row.ts';
 import type { ReplayJobRow } from './schema.ts';
 import { inTransaction, keep, undo } from './transaction.ts';
@@ -120,7 +121,8 @@ function take(
 async function claimed(tx: Tx, row: ReplayJobRow): Promise<Taken> {
   const gaps = await readGaps(tx, [row.id]);
   const lease = { jobId: asJobId(row.id), fence: row.fence, token: row.lease_token ?? '' };
-  const claim = { lease, job: viewOf(row, gaps(row.id)), minutes: await readMinutes(tx, row.id) };
+  const letters = row.parent_job_id === null ? [] : await readLettersAgain(tx, row.id);
+  const claim = { lease, job: viewOf(row, gaps(row.id)), letters, minutes: await readMinutes(tx, row.id) };
   return { kind: 'claimed', claim };
 }
 

@@ -3,7 +3,8 @@
 
 import { randomBytes } from 'node:crypto';
 import type { Proposal } from '../domain/fact.ts';
-import type { CommitResult, CutWrite, LeaseKey, SteerRequest } from '../domain/store.ts';
+import type { SteerRequest } from '../domain/replay-store.ts';
+import type { CommitResult, CutWrite, LeaseKey } from '../domain/store.ts';
 import { advance, isLeased, lockJob } from './advance.ts';
 import { writeCutRows } from './cut-rows.ts';
 import type { Database } from './database.ts';

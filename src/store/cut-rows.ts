@@ -8,6 +8,7 @@ import { asSourceName } from '../domain/ids.ts';
 import type { DeadLetter, Gap, GapReason } from '../domain/job.ts';
 import type { MinuteEntry } from '../domain/minute-ledger.ts';
 import type { CutWrite } from '../domain/store.ts';
+import { writeFates } from './dead-letters.ts';
 import type { Tables } from './schema.ts';
 import type { Tx } from './transaction.ts';
 import { bigint, clip } from './values.ts';
@@ -21,6 +22,7 @@ export async function writeCutRows(tx: Tx, jobId: string, write: CutWrite): Prom
   for (const part of chunks(write.deadLetters)) await upsertDeadLetters(tx, jobId, part);
   for (const part of chunks(write.gaps)) await upsertGaps(tx, jobId, part);
   for (const part of chunks(write.minutes)) await upsertMinutes(tx, jobId, part);
+  if (write.letters) await writeFates(tx, jobId, write.letters);
 }
 
 async function upsertDeadLetters(tx: Tx, jobId: string, letters: readonly DeadLetter[]): Promise<void> {

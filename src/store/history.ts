@@ -3,7 +3,7 @@
 
 import type { Fact } from '../domain/fact.ts';
 import type { JobState } from '../domain/job.ts';
-import type { Page, PageRequest, Transition } from '../domain/store.ts';
+import type { Page, PageRequest, Transition } from '../domain/replay-store.ts';
 import type { Decided } from '../machines/replay-job/decide.ts';
 import type { Tables } from './schema.ts';
 import type { Kysely } from 'kysely';

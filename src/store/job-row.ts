@@ -16,6 +16,7 @@ import type {
   Pin,
   Wanted,
 } from '../domain/job.ts';
+import { NO_COUNTS } from '../domain/job.ts';
 import type { HeartbeatDetail, JobView } from '../domain/store.ts';
 import type { JobContext } from '../machines/replay-job/context.ts';
 import type { Decided } from '../machines/replay-job/decide.ts';
@@ -126,7 +127,8 @@ export type FoldedColumns = Omit<
 function documentsOf(row: ReplayJobRow) {
   return {
     cut: fromJsonOrNull<Cut>(row.cut),
-    counts: fromJson<Counts>(row.counts),
+    // Counts that a row of an older version does not have yet are 0.
+    counts: { ...NO_COUNTS, ...fromJson<Counts>(row.counts) },
     spec: fromJson<JobSpec>(row.spec),
     limits: fromJson<Limits>(row.limits),
   };

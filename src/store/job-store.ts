@@ -9,6 +9,7 @@ import { readFacts } from './history.ts';
 import { forgetSilentInstances, removeInstance, upsertInstance } from './instances.ts';
 import { beat, writeCut } from './lease.ts';
 import { lookAtLeased, readClock } from './look.ts';
+import { pruneSome } from './prune.ts';
 import { withRetries } from './retries.ts';
 import { readTarget } from './webhook-reads.ts';
 
@@ -30,6 +31,7 @@ export function createJobStore(db: Database): JobStore {
         await forgetSilentInstances(sessions);
       }),
     instanceGone: (id: InstanceId) => withRetries(emit, () => removeInstance(sessions, id)),
+    prune: (retentionMs, limit) => pruneSome(db, retentionMs, limit),
     nowMs: () => withRetries(emit, () => readClock(sessions)),
   };
 }

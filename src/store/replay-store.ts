@@ -1,13 +1,15 @@
 // The API's side of the store, as domain/store.ts draws it. Only wiring: each verb has its own function.
 
-import type { ReplayStore } from '../domain/store.ts';
+import type { ReplayStore } from '../domain/replay-store.ts';
 import { commitFact } from './commit.ts';
 import type { Database } from './database.ts';
+import { readDeadLetters } from './dead-letters.ts';
 import { readGauges } from './gauges.ts';
 import type { StoreGauges } from './gauges.ts';
 import { readClock } from './look.ts';
 import { insertReplay, readReplay, readReplays, readReplayTransitions } from './replays.ts';
 import { withRetries } from './retries.ts';
+import { takeUp } from './take-up.ts';
 import { readWebhook, readWebhooks } from './webhook-reads.ts';
 import { changeWebhook, createWebhook, removeWebhook } from './webhooks.ts';
 
@@ -24,6 +26,8 @@ export function createReplayStore(db: Database): ReplayStore & { gauges(): Promi
     replay: (tenant, id) => reading(() => readReplay(sessions, tenant, id)),
     replays: (tenant, page) => reading(() => readReplays(sessions, tenant, page)),
     transitions: (tenant, id, page) => reading(() => readReplayTransitions(sessions, tenant, id, page)),
+    deadLetters: (tenant, id, page) => reading(() => readDeadLetters(sessions, tenant, id, page)),
+    takeUp: (tenant, id, request) => takeUp(db, tenant, id, request),
     steer: (tenant, jobId, request) => commitFact(db, { jobId, proposal: request, tenant }),
     ping: async () => {
       await reading(() => readClock(sessions));

@@ -3,11 +3,14 @@
 
 import { randomBytes } from 'node:crypto';
 import type { Kysely } from 'kysely';
+import type { Cut } from '../domain/cut.ts';
+import type { Proposal } from '../domain/fact.ts';
 import { asWebhookId, newId } from '../domain/ids.ts';
 import type { JobId, TenantId, WebhookId } from '../domain/ids.ts';
 import { NO_COUNTS } from '../domain/job.ts';
-import type { JobSpec } from '../domain/job.ts';
-import type { JobView, Page, PageRequest, Transition } from '../domain/store.ts';
+import type { Counts, JobSpec } from '../domain/job.ts';
+import type { Page, PageRequest, Transition } from '../domain/replay-store.ts';
+import type { JobView } from '../domain/store.ts';
 import { foresee } from './advance.ts';
 import { readGaps } from './cut-rows.ts';
 import type { Database } from './database.ts';
@@ -60,32 +63,45 @@ function tryToInsert(
     const nowMs = fromDatetime(webhook.now);
     id = newId(nowMs);
     const spec: JobSpec = { ...asked, webhookId: asWebhookId(webhook.id), key: keyText(webhook.record_key) };
-    const born = foresee(null, { type: 'REQUESTED', spec, by }, nowMs, { cut: null, counts: NO_COUNTS });
-    if (!born) throw new Error('the machine refuses the first fact');
-    const { state, context } = born.last;
-    const turn = await isTurnFree(tx, webhook.id);
-    await insertJob(tx, { id, tenant, spec, nowMs, turn, columns: columnsOf(state, context) });
-    await insertFacts(tx, id, null, born, randomBytes(16).toString('base64url'));
-    const row = await selectJob(tx, tenant, id);
-    if (!row) throw new Error(`job ${id} vanished in its own transaction`);
-    return keep(viewOf(row, []));
+    const settled = { cut: null, counts: NO_COUNTS };
+    const fact = { type: 'REQUESTED', spec, by } as const;
+    return keep(await bearJob(tx, { id, tenant, fact, nowMs, settled, format: 1 }));
   });
 }
 
-interface NewJob {
+export interface NewJob {
   readonly id: string;
   readonly tenant: TenantId;
-  readonly spec: JobSpec;
+  readonly fact: Extract<Proposal, { type: 'REQUESTED' }>;
+  /** The database's clock. */
   readonly nowMs: number;
-  readonly turn: boolean;
-  readonly columns: ReturnType<typeof columnsOf>;
+  readonly settled: { readonly cut: Cut | null; readonly counts: Counts };
+  /** The least JOB_FORMAT that an instance must know to run it. */
+  readonly format: number;
 }
 
-async function insertJob(tx: Tx, { id, tenant, spec, nowMs, turn, columns }: NewJob): Promise<void> {
+/** Writes a job with its first fact. Only under the webhook's lock. */
+export async function bearJob(tx: Tx, job: NewJob): Promise<JobView> {
+  const born = foresee(null, job.fact, job.nowMs, job.settled);
+  if (!born) throw new Error('the machine refuses the first fact');
+  await insertJob(tx, job, columnsOf(born.last.state, born.last.context));
+  await insertFacts(tx, job.id, null, born, randomBytes(16).toString('base64url'));
+  const row = await selectJob(tx, job.tenant, job.id);
+  if (!row) throw new Error(`job ${job.id} vanished in its own transaction`);
+  return viewOf(row, []);
+}
+
+async function insertJob(
+  tx: Tx,
+  { id, tenant, fact: { spec }, nowMs, format }: NewJob,
+  columns: ReturnType<typeof columnsOf>,
+): Promise<void> {
+  const turn = await isTurnFree(tx, spec.webhookId);
   await tx
     .insertInto('replay_jobs')
     .values({
       ...columns,
+      format,
       id: bigint(id),
       tenant,
       webhook_id: bigint(spec.webhookId),
@@ -103,7 +119,11 @@ async function insertJob(tx: Tx, { id, tenant, spec, nowMs, turn, columns }: New
     .execute();
 }
 
-async function selectJob(db: Kysely<Tables>, tenant: TenantId, id: string): Promise<ReplayJobRow | null> {
+export async function selectJob(
+  db: Kysely<Tables>,
+  tenant: TenantId,
+  id: string,
+): Promise<ReplayJobRow | null> {
   const row = await db
     .selectFrom('replay_jobs')
     .selectAll()

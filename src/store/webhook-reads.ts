@@ -5,7 +5,7 @@ import type { Kysely } from 'kysely';
 import { asTenantId, asWebhookId } from '../domain/ids.ts';
 import type { TenantId, WebhookId } from '../domain/ids.ts';
 import type { DeliveryTarget } from '../domain/sender.ts';
-import type { Page, PageRequest, WebhookView } from '../domain/store.ts';
+import type { Page, PageRequest, WebhookView } from '../domain/replay-store.ts';
 import type { Tables, WebhookRow } from './schema.ts';
 import { bigint, cursorOf, fromDatetime, fromJson } from './values.ts';
 

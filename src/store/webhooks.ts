@@ -5,7 +5,7 @@
 
 import { newId } from '../domain/ids.ts';
 import type { TenantId, WebhookId } from '../domain/ids.ts';
-import type { WebhookDraft, WebhookPatch, WebhookView } from '../domain/store.ts';
+import type { WebhookDraft, WebhookPatch, WebhookView } from '../domain/replay-store.ts';
 import { statesTagged } from '../machines/replay-job/decide.ts';
 import type { Database } from './database.ts';
 import { isDuplicateKey } from './failures.ts';

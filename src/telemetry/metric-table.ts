@@ -46,6 +46,7 @@ export const SIGNAL_METRICS = {
   ended: counter('jobs_ended_total', 'Replays that ended here.', ['state', 'outcome']),
   jobSeconds: histogram('job_duration_seconds', 'From the request of a replay to its end.', REPLAY),
   crashes: counter('job_crashes_total', 'Replays given back after an unexpected error.'),
+  pruned: counter('jobs_pruned_total', 'Ended replays that this instance removed because of their age.'),
   doubts: counter('lease_doubtful_total', 'Times delivery was held because a lease was near its end.'),
   cutSeconds: histogram('cut_save_seconds', 'Time to make one cut durable.'),
   polled: histogram('pool_poll_seconds', 'Time of one look for work.'),

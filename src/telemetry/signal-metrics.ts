@@ -45,6 +45,7 @@ function jobs(_meter: Meters, count: Count, time: Time) {
       time(M.jobSeconds, durationMs);
     },
     'job.crashed': () => count(M.crashes),
+    'jobs.pruned': ({ jobs }) => count(M.pruned, undefined, jobs),
     'lease.doubtful': () => count(M.doubts),
     'cut.saved': ({ durationMs }) => time(M.cutSeconds, durationMs),
     'pool.polled': ({ durationMs }) => time(M.polled, durationMs),

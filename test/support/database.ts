@@ -9,13 +9,16 @@ import type { Fact } from '../../src/domain/fact.ts';
 import { asTenantId } from '../../src/domain/ids.ts';
 import type { TenantId, WebhookId } from '../../src/domain/ids.ts';
 import type { Emit, SignalName } from '../../src/domain/signals.ts';
-import type { HeartbeatDetail, JobView, ReplayStore, WebhookDraft } from '../../src/domain/store.ts';
+import type { ReplayStore, WebhookDraft } from '../../src/domain/replay-store.ts';
+import type { JobStore, JobView } from '../../src/domain/store.ts';
 import { fold } from '../../src/machines/replay-job/decide.ts';
 import { openDatabase } from '../../src/store/database.ts';
 import type { Database } from '../../src/store/database.ts';
 import { decidedOf } from '../../src/store/job-row.ts';
-import type { RequestedSpec } from '../../src/store/replays.ts';
+import { createJobStore } from '../../src/store/job-store.ts';
+import { createReplayStore } from '../../src/store/replay-store.ts';
 import type { ReplayJobRow } from '../../src/store/schema.ts';
+import { SPEC } from './example.ts';
 
 export interface TestDatabase {
   readonly url: string;
@@ -79,6 +82,26 @@ export async function freshDatabase(
   return database;
 }
 
+export interface Stores {
+  readonly database: TestDatabase;
+  readonly jobs: JobStore;
+  readonly replays: ReturnType<typeof createReplayStore>;
+}
+
+/** A database of its own, and both sides of the store over it. */
+export async function freshStores(): Promise<Stores> {
+  const database = await freshDatabase();
+  const db = database.open();
+  return { database, jobs: createJobStore(db), replays: createReplayStore(db) };
+}
+
+const OF_JOBS = ['replay_jobs', 'job_transitions', 'job_gaps', 'dead_letters', 'minute_ledger'];
+
+/** Every row of every job. */
+export async function removeJobs(database: TestDatabase): Promise<void> {
+  for (const table of OF_JOBS) await database.query(`DELETE FROM ${table}`);
+}
+
 /** A pool, because it outlives a server that a test kills. */
 function poolOf(url: string): Pool {
   const pool = mysql.createPool({ uri: url, connectionLimit: 2 });
@@ -96,35 +119,6 @@ export const draft: WebhookDraft = {
   maxRate: null,
   concurrency: null,
   secret: 'whsec_dGVzdA==',
-};
-
-export const SPEC: RequestedSpec = {
-  kind: 'range',
-  parentJobId: null,
-  fromMs: 0,
-  toMs: 60_000,
-  identity: 'value',
-  filters: [],
-  order: 'any',
-  scan: 'bounded',
-  deliveryMode: 'single',
-  readMode: 'failover',
-  groupId: null,
-  limits: { maxRate: null, concurrency: null },
-};
-
-export const BEAT: HeartbeatDetail = {
-  phase: 'streaming',
-  rate: 12.5,
-  etaMs: null,
-  inFlight: 1,
-  window: 2,
-  queued: 3,
-  retrying: 0,
-  owed: 4,
-  exposed: 5,
-  waiting: null,
-  lastRefusal: null,
 };
 
 export async function newWebhook(store: ReplayStore, tenant: TenantId = TENANT): Promise<WebhookId> {
@@ -164,6 +158,7 @@ export async function threadsRunning(database: TestDatabase, like: string): Prom
 }
 
 interface Step {
+  readonly job_id: string;
   readonly seq: number;
   readonly type: string;
   readonly from_state: string | null;
@@ -181,9 +176,24 @@ export async function checkHistory(database: TestDatabase, jobId: string): Promi
   const steps = await database.query<Step>('SELECT * FROM job_transitions WHERE job_id = ? ORDER BY seq', [
     BigInt(jobId),
   ]);
+  checkSteps(await rowOf(database, jobId), steps);
+}
+
+/** The same of all jobs, in two statements; tells how many there are. */
+export async function checkHistories(database: TestDatabase): Promise<number> {
+  const rows = await database.query<ReplayJobRow>('SELECT * FROM replay_jobs');
+  const steps = await database.query<Step>('SELECT * FROM job_transitions ORDER BY job_id, seq');
+  const byJob = Map.groupBy(steps, (step) => step.job_id);
+  for (const row of rows) checkSteps(row, byJob.get(row.id) ?? []);
+  must('any', 'number of histories', byJob.size, rows.length);
+  return rows.length;
+}
+
+function checkSteps(stored: ReplayJobRow, steps: readonly Step[]): void {
+  const jobId = stored.id;
   const facts = steps.map(({ body }) => (typeof body === 'string' ? JSON.parse(body) : body) as Fact);
   const folded = fold(facts);
-  const row = decidedOf(await rowOf(database, jobId));
+  const row = decidedOf(stored);
   const { cut: _cut, counts: _counts, ...expected } = folded.context;
   const { cut: _newerCut, counts: _newerCounts, ...actual } = row.context;
   must(jobId, 'state', row.state, folded.state);

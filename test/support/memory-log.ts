@@ -1,7 +1,8 @@
 // A DeliveryLog in memory: sources as arrays, batches cut as the test likes, everything asynchronous.
 
+import { logSourceOf } from '../../src/domain/ids.ts';
 import type { SourceName } from '../../src/domain/ids.ts';
-import type { Pin } from '../../src/domain/job.ts';
+import type { Piece, Pin } from '../../src/domain/job.ts';
 import { identify } from '../../src/domain/identity.ts';
 import type { DeliveryLog, EventBatch, LogEvent, LogStream, StreamRequest } from '../../src/domain/log.ts';
 
@@ -18,6 +19,8 @@ export class MemoryLog implements DeliveryLog {
   readonly #batchSize: () => number;
   /** First offset that is still readable, per source: what lies below is gone. */
   readonly lowest = new Map<SourceName, number>();
+  /** Offsets [from, to) that cannot be read for now, per source. */
+  readonly damaged = new Map<SourceName, Piece>();
 
   constructor(sources: ReadonlyMap<SourceName, readonly MemoryRecord[]>, batchSize: () => number) {
     this.#sources = sources;
@@ -67,11 +70,17 @@ export class MemoryLog implements DeliveryLog {
 
   #batch(request: StreamRequest, from: number): EventBatch {
     const { source, partition } = request.pin;
-    const records = this.#sources.get(source) ?? [];
+    const base = logSourceOf(source);
+    const records = this.#sources.get(base) ?? [];
     const end = request.end() ?? records.length;
-    const lowest = Math.min(end, this.lowest.get(source) ?? 0);
+    const lowest = Math.min(end, this.lowest.get(base) ?? 0);
+    const [bad, mended] = this.damaged.get(base) ?? [Infinity, Infinity];
+    if (from >= bad && from < Math.min(mended, end)) {
+      const gap = { source, from, to: Math.min(mended, end), reason: 'crc_mismatch' as const };
+      return { ...silent(source, gap.to), gaps: [gap], done: gap.to >= end };
+    }
     const start = Math.max(from, lowest);
-    const next = Math.min(end, start + this.#batchSize());
+    const next = Math.min(end, start + this.#batchSize(), start < bad ? bad : Infinity);
     const events: LogEvent[] = [];
     for (let offset = start; offset < next; offset++) {
       const record = records[offset];
@@ -85,6 +94,18 @@ export class MemoryLog implements DeliveryLog {
     return { source, events, next, scanned: next - start, bytes: 0, frontierMs, gaps, disorderMs: 0, done };
   }
 }
+
+const silent = (source: SourceName, next: number): EventBatch => ({
+  source,
+  events: [],
+  next,
+  scanned: 0,
+  bytes: 0,
+  frontierMs: 0,
+  gaps: [],
+  disorderMs: 0,
+  done: false,
+});
 
 function eventOf(
   source: SourceName,

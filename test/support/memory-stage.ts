@@ -5,9 +5,11 @@ import { Lease } from '../../src/actors/lease.ts';
 import { MemoryBudget } from '../../src/actors/memory-budget.ts';
 import type { Edges } from '../../src/actors/edges.ts';
 import { systemClock } from '../../src/domain/clock.ts';
-import { asInstanceId, asSourceName, asWebhookId } from '../../src/domain/ids.ts';
+import { asInstanceId, asSourceName } from '../../src/domain/ids.ts';
 import type { JobSpec } from '../../src/domain/job.ts';
 import type { Answer, SendRequest } from '../../src/domain/sender.ts';
+import { JOB_SPEC } from './example.ts';
+import { statesTagged } from '../../src/machines/replay-job/decide.ts';
 import { MemoryJobStore } from './memory-job-store.ts';
 import { MemoryLog } from './memory-log.ts';
 import type { MemoryRecord } from './memory-log.ts';
@@ -17,22 +19,7 @@ export const TO = 600_000;
 export const A = asSourceName('dc1/delivery_log');
 export const B = asSourceName('dc1/dc2.delivery_log');
 
-export const spec: JobSpec = {
-  kind: 'range',
-  parentJobId: null,
-  webhookId: asWebhookId('7'),
-  key: 'ours',
-  fromMs: FROM,
-  toMs: TO,
-  identity: 'value',
-  filters: [],
-  order: 'any',
-  scan: 'bounded',
-  deliveryMode: 'single',
-  readMode: 'failover',
-  groupId: null,
-  limits: { maxRate: null, concurrency: null },
-};
+export const spec: JobSpec = { ...JOB_SPEC, key: 'ours', fromMs: FROM, toMs: TO };
 
 export interface World {
   readonly records: readonly MemoryRecord[];
@@ -52,8 +39,14 @@ function numbers(seed: number): () => number {
   };
 }
 
+const ENDED = statesTagged('terminal');
+
 export class Stage {
-  readonly store = new MemoryJobStore(spec);
+  readonly store: MemoryJobStore;
+  /** Events that the receiver refuses for good. */
+  poison: ReadonlySet<string> = new Set();
+  /** At this step of the first owner somebody asks to cancel the job. */
+  cancelAt = Infinity;
   readonly accepted: string[] = [];
   /** Facts that a live actor was moved by, with its owner. */
   readonly moves: string[] = [];
@@ -65,8 +58,10 @@ export class Stage {
   #steps = 0;
   #crashAt = Infinity;
   #crash: () => void = () => undefined;
+  #cancel: () => void = () => undefined;
 
-  constructor(given: World) {
+  constructor(given: World, store = new MemoryJobStore(spec)) {
+    this.store = store;
     this.#world = given;
     this.#random = numbers(given.seed);
     // The mirrored source holds copies of the own one, in another order.
@@ -92,7 +87,7 @@ export class Stage {
       this.#crashAt = crashAt;
       await this.#own(`owner-${crashAt}`);
       this.store.check();
-      if (this.store.job.state === 'COMPLETED') return;
+      if (ENDED.includes(this.store.job.state)) return;
     }
   }
 
@@ -111,12 +106,22 @@ export class Stage {
     this.#crash = () => {
       job.abandon();
     };
+    this.#cancel = () => {
+      this.store.request({ type: 'CANCEL_REQUESTED', by: 'op', why: '' });
+      const { version, state } = this.store.view();
+      const { fence } = claim.lease;
+      void job.looked({ jobId: this.store.id, version, state, fence, wanted: 'cancel', webhookVersion: 1 });
+    };
     await job.ended;
   }
 
   /** One write or send: the planned crash comes before it or after it. */
   #step(): void {
     this.#steps++;
+    if (this.#steps === this.cancelAt) {
+      this.cancelAt = Infinity;
+      setImmediate(this.#cancel);
+    }
     if (this.#steps < this.#crashAt) return;
     this.#crashAt = Infinity;
     this.#crash();
@@ -134,10 +139,12 @@ export class Stage {
     } catch {
       return { ...unanswered, failure: 'aborted' };
     }
+    const id = headers['webhook-id'] ?? '';
+    if (this.poison.has(id)) return { kind: 'answered', status: 400, retryAfterMs: null, durationMs: 0 };
     const luck = this.#random();
     if (luck < 0.1) return { kind: 'answered', status: 503, retryAfterMs: null, durationMs: 0 };
     if (luck < 0.2) return { ...unanswered, failure: 'reset' };
-    this.accepted.push(headers['webhook-id'] ?? '');
+    this.accepted.push(id);
     return { kind: 'answered', status: 200, retryAfterMs: null, durationMs: 0 };
   }
 

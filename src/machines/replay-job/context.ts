@@ -1,7 +1,7 @@
 // What the job machine remembers, and how each fact changes it. `evolve` is the whole of it: a pure fold step
 // without clock, I/O or randomness. Whether a fact is legal is the machine's business (machine.ts).
 
-import type { Fact, FactType } from '../../domain/fact.ts';
+import type { Fact, FactType, TakesUp } from '../../domain/fact.ts';
 import type { JobSpec, Pin } from '../../domain/job.ts';
 import { NO_COUNTS } from '../../domain/job.ts';
 import type { JobView } from '../../domain/store.ts';
@@ -74,7 +74,7 @@ const LEASE_ENDED = { owner: null } as const;
 function changesOf(context: JobContext, fact: Fact): Partial<JobContext> {
   switch (fact.type) {
     case 'REQUESTED':
-      return { spec: fact.spec, limits: fact.spec.limits };
+      return { spec: fact.spec, limits: fact.spec.limits, ...(fact.takesUp && takenUp(fact.takesUp)) };
     case 'CLAIMED':
       return { ...claimed(fact), idleReclaims: 0 };
     case 'RECLAIMED':
@@ -132,6 +132,10 @@ function changesOf(context: JobContext, fact: Fact): Partial<JobContext> {
     case 'CONTINUED':
       return {};
   }
+}
+
+function takenUp({ boundAdded, ...begun }: TakesUp): Partial<JobContext> {
+  return { ...begun, duplicateBound: boundAdded };
 }
 
 function claimed(fact: Extract<Fact, { type: 'CLAIMED' | 'RECLAIMED' }>): Partial<JobContext> {

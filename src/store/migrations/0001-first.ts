@@ -2,8 +2,8 @@
 // reinterpret a history. Kept here: CHECKs that make an illegal row impossible (a leased job has token, lease
 // end, owner and turn; an ended or paused one has none of them).
 //
-// No foreign keys: webhooks and jobs are never deleted, and a foreign key would put shared locks on the webhook
-// row into every job insert, beside the exclusive order that turn.ts keeps.
+// No foreign keys: webhooks are never deleted and jobs only as a whole (prune.ts), and a foreign key would put shared
+// locks on the webhook row into every job insert, beside the exclusive order that turn.ts keeps.
 // DDL is not transactional on either server, so each statement may run again after a crash in between.
 // Frozen: nothing here may come from today's machine, or a new install would differ from an upgraded one. What the
 // machine changes later needs a migration of its own (a test compares the two).

@@ -8,7 +8,7 @@ import type { Problem } from '../../../src/api/problems.ts';
 import type { Principal } from '../../../src/api/access.ts';
 import { asTenantId } from '../../../src/domain/ids.ts';
 import type { SignalName } from '../../../src/domain/signals.ts';
-import type { ReplayStore } from '../../../src/domain/store.ts';
+import type { ReplayStore } from '../../../src/domain/replay-store.ts';
 import { createReplayStore } from '../../../src/store/replay-store.ts';
 import { createGuard } from '../../../src/webhook/guard.ts';
 import { freshDatabase } from '../../support/database.ts';
@@ -69,6 +69,7 @@ export async function openApi(
     emit,
     lookbackMs: LOOKBACK_MS,
     maxRate: MAX_RATE,
+    disorderSlackMs: 900_000,
     identity: 'value',
     version: '0.0.0',
   });

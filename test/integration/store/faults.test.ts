@@ -3,7 +3,8 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { asInstanceId } from '../../../src/domain/ids.ts';
-import type { Claim, JobStore, ReplayStore } from '../../../src/domain/store.ts';
+import type { ReplayStore } from '../../../src/domain/replay-store.ts';
+import type { Claim, JobStore } from '../../../src/domain/store.ts';
 import { JOB_STATES } from '../../../src/domain/job.ts';
 import { statesTagged } from '../../../src/machines/replay-job/decide.ts';
 import { createJobStore } from '../../../src/store/job-store.ts';

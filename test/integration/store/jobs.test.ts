@@ -2,77 +2,35 @@
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Proposal } from '../../../src/domain/fact.ts';
-import { asInstanceId, asSourceName } from '../../../src/domain/ids.ts';
-import { NO_COUNTS } from '../../../src/domain/job.ts';
-import type { Pin } from '../../../src/domain/job.ts';
-import { MinuteLedger } from '../../../src/domain/minute-ledger.ts';
-import type { Claim, CutWrite, JobStore, ReplayStore } from '../../../src/domain/store.ts';
+import { asInstanceId } from '../../../src/domain/ids.ts';
+import type { ReplayStore } from '../../../src/domain/replay-store.ts';
+import type { Claim, CutWrite, JobStore } from '../../../src/domain/store.ts';
 import { CRASH_LOOP_RECLAIMS } from '../../../src/machines/replay-job/decide.ts';
-import { createJobStore } from '../../../src/store/job-store.ts';
-import { createReplayStore } from '../../../src/store/replay-store.ts';
-import { BEAT, checkHistory, checkTurns, endLease, freshDatabase } from '../../support/database.ts';
+import { checkHistories, checkTurns, endLease, freshStores, removeJobs } from '../../support/database.ts';
 import { newReplay, newWebhook, rowOf, TENANT } from '../../support/database.ts';
 import type { TestDatabase } from '../../support/database.ts';
+import { BEAT, fullCut, pinTo, proposalOf } from '../../support/example.ts';
 
 const A = asInstanceId('a');
 const B = asInstanceId('b');
 const by = (instance = A) => ({ instance, leaseMs: 30_000, maxRepeat: 1000 });
-const source = asSourceName('dc1/delivery_log');
-const pin: Pin = { source, topic: 'delivery_log', partition: 3, start: 10, end: 99, first: null };
-const resolved = (fence: number): Proposal => ({
-  type: 'OFFSETS_RESOLVED',
-  fence,
-  site: 'dc1',
-  partition: 3,
-  pins: [pin],
-  waitingUntilMs: null,
-});
+const resolved = (fence: number): Proposal => proposalOf('OFFSETS_RESOLVED', fence, 1);
 const asked = { by: 'op', why: 'test' };
-
-function cutAt(next: number, progress = next): CutWrite {
-  const ledger = new MinuteLedger();
-  ledger.delivered(0, `event ${next}`);
-  return {
-    cut: { [source]: { next, owed: [[next - 1, 'AAAAAAAAAAAAAAAAAAAAAA']] } },
-    counts: { ...NO_COUNTS, scanned: next, matched: 2, delivered: 1 },
-    progress,
-    deadLetters: [
-      {
-        source,
-        partition: 3,
-        offset: next - 2,
-        eventId: 'e',
-        timestampMs: 5,
-        reason: 'http_410',
-        lastStatus: 410,
-        attempts: 2,
-      },
-    ],
-    gaps: [{ source, from: 1, to: 2, reason: 'retention' }],
-    minutes: ledger.takeTouched(),
-  };
-}
 
 let database: TestDatabase;
 let jobs: JobStore;
 let replays: ReplayStore;
 
 beforeAll(async () => {
-  database = await freshDatabase();
-  const db = database.open();
-  jobs = createJobStore(db);
-  replays = createReplayStore(db);
+  ({ database, jobs, replays } = await freshStores());
 });
 afterAll(() => database.drop());
 
 /** After each test every history is sound; then the table is emptied for the next. */
 afterEach(async () => {
-  const ids = await database.query<{ id: string }>('SELECT id FROM replay_jobs');
-  for (const { id } of ids) await checkHistory(database, id);
+  await checkHistories(database);
   await checkTurns(database);
-  for (const table of ['replay_jobs', 'job_transitions', 'job_gaps', 'dead_letters', 'minute_ledger']) {
-    await database.query(`DELETE FROM ${table}`);
-  }
+  await removeJobs(database);
 });
 
 async function claimed(instance = A): Promise<Claim> {
@@ -151,7 +109,7 @@ describe('an expired lease', () => {
     const old = await started();
     const { jobId } = old.lease;
     expect((await jobs.commit(jobId, resolved(1), old.lease)).ok).toBe(true);
-    expect(await jobs.saveCut(old.lease, cutAt(40))).toBe('saved');
+    expect(await jobs.saveCut(old.lease, fullCut(40))).toBe('saved');
     await endLease(database, jobId);
     const taken = await Promise.all([1, 2, 3, 4].map((n) => jobs.reclaim(by(asInstanceId(`r${n}`)), 8)));
     const [claim, ...others] = taken.flat();
@@ -160,16 +118,16 @@ describe('an expired lease', () => {
     expect(claim?.job).toMatchObject({
       reclaims: 1,
       duplicateBound: 1000,
-      cut: cutAt(40).cut,
-      pins: [pin],
-      gaps: cutAt(40).gaps,
+      cut: fullCut(40).cut,
+      pins: [pinTo(9)],
+      gaps: fullCut(40).gaps,
     });
-    expect(claim?.minutes).toEqual(cutAt(40).minutes);
+    expect(claim?.minutes).toEqual(fullCut(40).minutes);
     const before = await rowOf(database, jobId);
     expect(await jobs.heartbeat(old.lease, 30_000, 99, BEAT)).toBe('lost');
-    expect(await jobs.saveCut(old.lease, cutAt(50))).toBe('fenced');
+    expect(await jobs.saveCut(old.lease, fullCut(50))).toBe('fenced');
     expect(
-      await jobs.commit(jobId, { type: 'DRAINED', fence: 1, outcome: 'complete' }, old.lease, cutAt(60)),
+      await jobs.commit(jobId, { type: 'DRAINED', fence: 1, outcome: 'complete' }, old.lease, fullCut(60)),
     ).toEqual({ ok: false, why: 'fenced', state: 'STARTED' });
     expect(await rowOf(database, jobId)).toEqual(before);
   });
@@ -235,13 +193,13 @@ describe('commit', () => {
       state: null,
     });
     expect(await jobs.heartbeat(wrong, 30_000, 1, BEAT)).toBe('lost');
-    expect(await jobs.saveCut(wrong, cutAt(5))).toBe('fenced');
+    expect(await jobs.saveCut(wrong, fullCut(5))).toBe('fenced');
   });
 
   it('writes cut, counts, dead letters, gaps and minutes in the same transaction as the fact', async () => {
     const { lease } = await started();
     await jobs.commit(lease.jobId, resolved(1), lease);
-    const write = cutAt(99);
+    const write = fullCut(99);
     const done = await jobs.commit(
       lease.jobId,
       { type: 'DRAINED', fence: 1, outcome: 'incomplete' },
@@ -267,7 +225,7 @@ describe('commit', () => {
 
   it('keeps nothing of a refused commit', async () => {
     const { lease } = await started();
-    const refused = await jobs.commit(lease.jobId, { type: 'CONTINUED', fence: 1 }, lease, cutAt(9));
+    const refused = await jobs.commit(lease.jobId, { type: 'CONTINUED', fence: 1 }, lease, fullCut(9));
     expect(refused.ok).toBe(false);
     expect(await database.query('SELECT * FROM dead_letters')).toEqual([]);
     expect((await rowOf(database, lease.jobId)).cut).toBeNull();
@@ -347,7 +305,7 @@ describe('heartbeat and cut', () => {
 
   it('may be written again: absolute values, nothing doubled', async () => {
     const { lease } = await started();
-    for (const next of [5, 5, 6]) expect(await jobs.saveCut(lease, cutAt(next))).toBe('saved');
+    for (const next of [5, 5, 6]) expect(await jobs.saveCut(lease, fullCut(next))).toBe('saved');
     expect(await database.query('SELECT offset_no FROM dead_letters ORDER BY offset_no')).toHaveLength(2);
     expect(await database.query('SELECT * FROM job_gaps')).toHaveLength(1);
     expect(await database.query('SELECT delivered FROM minute_ledger')).toEqual([{ delivered: '1' }]);
@@ -355,8 +313,8 @@ describe('heartbeat and cut', () => {
 
   it('write all rows or none', async () => {
     const { lease } = await started();
-    const minutes = [{ ...cutAt(1).minutes[0], minute: 2 ** 40 }] as CutWrite['minutes'];
-    await expect(jobs.saveCut(lease, { ...cutAt(8), minutes })).rejects.toThrow();
+    const minutes = [{ ...fullCut(1).minutes[0], minute: 2 ** 40 }] as CutWrite['minutes'];
+    await expect(jobs.saveCut(lease, { ...fullCut(8), minutes })).rejects.toThrow();
     expect((await rowOf(database, lease.jobId)).cut).toBeNull();
     expect(await database.query('SELECT * FROM dead_letters')).toEqual([]);
   });

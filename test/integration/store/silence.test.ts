@@ -3,11 +3,13 @@
 
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { asInstanceId } from '../../../src/domain/ids.ts';
-import type { Claim, JobStore, ReplayStore } from '../../../src/domain/store.ts';
+import type { ReplayStore } from '../../../src/domain/replay-store.ts';
+import type { Claim, JobStore } from '../../../src/domain/store.ts';
 import { createJobStore } from '../../../src/store/job-store.ts';
 import { createReplayStore } from '../../../src/store/replay-store.ts';
-import { BEAT, freshDatabase, newReplay, newWebhook } from '../../support/database.ts';
+import { freshDatabase, newReplay, newWebhook } from '../../support/database.ts';
 import type { TestDatabase } from '../../support/database.ts';
+import { BEAT } from '../../support/example.ts';
 import { Proxy } from './proxy.ts';
 
 /** The claims' own: none ends here. */

@@ -4,13 +4,15 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { asInstanceId, asJobId } from '../../../src/domain/ids.ts';
-import type { JobStore, ReplayStore } from '../../../src/domain/store.ts';
+import type { ReplayStore } from '../../../src/domain/replay-store.ts';
+import type { JobStore } from '../../../src/domain/store.ts';
 import { createJobStore } from '../../../src/store/job-store.ts';
 import type { Database } from '../../../src/store/database.ts';
 import { createReplayStore } from '../../../src/store/replay-store.ts';
 import { checkHistory, checkTurns, freshDatabase, newReplay, newWebhook } from '../../support/database.ts';
-import { BEAT, rowOf, TENANT, threadsRunning } from '../../support/database.ts';
+import { rowOf, TENANT, threadsRunning } from '../../support/database.ts';
 import type { TestDatabase } from '../../support/database.ts';
+import { BEAT } from '../../support/example.ts';
 
 const asked = { by: 'op', why: 'test' };
 const by = (name: string) => ({ instance: asInstanceId(name), leaseMs: 30_000, maxRepeat: 10 });

@@ -4,71 +4,15 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { FACT_TYPES } from '../../../src/domain/fact.ts';
-import type { FactType, Proposal } from '../../../src/domain/fact.ts';
-import { asInstanceId, asSourceName } from '../../../src/domain/ids.ts';
-import { NO_COUNTS } from '../../../src/domain/job.ts';
-import type { JobSpec, Pin } from '../../../src/domain/job.ts';
-import type { CutWrite, JobStore, LeaseKey, ReplayStore, SteerRequest } from '../../../src/domain/store.ts';
+import { asInstanceId } from '../../../src/domain/ids.ts';
+import type { ReplayStore, SteerRequest } from '../../../src/domain/replay-store.ts';
+import type { JobStore, LeaseKey } from '../../../src/domain/store.ts';
 import { decide, statesTagged } from '../../../src/machines/replay-job/decide.ts';
 import { decidedOf } from '../../../src/store/job-row.ts';
-import { createJobStore } from '../../../src/store/job-store.ts';
-import { createReplayStore } from '../../../src/store/replay-store.ts';
-import { BEAT, checkHistory, checkTurns, endLease, freshDatabase } from '../../support/database.ts';
+import { checkHistories, checkTurns, endLease, freshStores, removeJobs } from '../../support/database.ts';
 import { newReplay, newWebhook, rowOf, TENANT } from '../../support/database.ts';
 import type { TestDatabase } from '../../support/database.ts';
-
-const source = asSourceName('dc1/log');
-const pinned = (end: number | null): readonly Pin[] => [
-  { source, topic: 'log', partition: 0, start: 1, end, first: { offset: 1, crc: 4e9, maxTimestampMs: 17 } },
-];
-const write = (next: number): CutWrite => ({
-  cut: { [source]: { next, owed: [] } },
-  counts: { ...NO_COUNTS, scanned: next },
-  progress: next,
-  deadLetters: [],
-  gaps: [],
-  minutes: [],
-});
-
-function proposal(type: FactType, fence: number, n: number, spec: JobSpec): Proposal {
-  const who = { by: `op ${n}`, why: 'walk' };
-  const owner = asInstanceId('walker');
-  const pins = { site: 'dc1', partition: 0, pins: pinned(n % 2 ? 9 : null) };
-  switch (type) {
-    case 'REQUESTED':
-      return { type, spec, by: 'walk' };
-    case 'CLAIMED':
-    case 'RECLAIMED':
-      return { type, fence: fence + 1, owner, maxRepeat: 5, progress: n };
-    case 'OFFSETS_RESOLVED':
-      return { type, fence, ...pins, waitingUntilMs: n % 2 ? null : 1_700_000_000_123 };
-    case 'NOTHING_TO_REPLAY':
-      return { type, fence, ...pins };
-    case 'ENDS_PINNED':
-      return { type, fence, ends: { [source]: 9 + n } };
-    case 'SITE_SWITCHED':
-      return { type, fence, site: 'dc2', pins: pinned(9), by: 'ledger', doneMinutes: [n], boundAdded: n };
-    case 'DRAINED':
-      return { type, fence, outcome: n % 2 ? 'complete' : 'incomplete' };
-    case 'RELEASED':
-      return { type, fence, why: 'walk' };
-    case 'FAILED':
-      return { type, fence, reason: 'nothing_readable', why: 'walk' };
-    case 'PAUSED':
-      return { type, fence, reason: n % 2 ? 'requested' : 'endpoint_gone' };
-    case 'LIMITS_CHANGED':
-      return { type, limits: { maxRate: n + 0.5, concurrency: null }, ...who };
-    case 'PAUSE_REQUESTED':
-    case 'RESUME_REQUESTED':
-    case 'CANCEL_REQUESTED':
-      return { type, ...who };
-    case 'CONTINUED':
-    case 'CANCELLED':
-      return { type, fence };
-    case 'RESUMED':
-      return { type };
-  }
-}
+import { bareCut, BEAT, proposalOf, stamped } from '../../support/example.ts';
 
 const n = fc.nat(40);
 const job = fc.nat(2);
@@ -129,10 +73,7 @@ let jobs: JobStore;
 let replays: ReplayStore;
 
 beforeAll(async () => {
-  database = await freshDatabase();
-  const db = database.open();
-  jobs = createJobStore(db);
-  replays = createReplayStore(db);
+  ({ database, jobs, replays } = await freshStores());
 });
 afterAll(() => database.drop());
 
@@ -170,13 +111,12 @@ async function commits(world: World, step: Extract<Step, { do: 'commit' }>): Pro
   const row = await rowOf(database, id);
   const before = decidedOf(row);
   if (!before.context.spec) throw new Error('a row without a spec');
-  const fact = proposal(step.type, key.fence + step.skew, step.n, before.context.spec);
+  const fact = proposalOf(step.type, key.fence + step.skew, step.n, before.context.spec);
   const held = statesTagged('leased').includes(row.state) && row.lease_token === key.token;
   const begins = step.type === 'CLAIMED' || step.type === 'RECLAIMED';
-  const stamp = { seq: row.version + 1, atMs: 0, cut: null, counts: NO_COUNTS };
-  const legal = !begins && decide(before, { ...fact, ...stamp }) !== null;
+  const legal = !begins && decide(before, stamped(fact, row.version + 1)) !== null;
   const expected = held && row.fence === key.fence ? (legal ? 'ok' : 'illegal') : 'fenced';
-  const result = await jobs.commit(id, fact, key, step.cut ? write(step.n) : undefined);
+  const result = await jobs.commit(id, fact, key, step.cut ? bareCut(step.n) : undefined);
   expect(result.ok ? 'ok' : result.why, `${step.type} in ${row.state}`).toBe(expected);
   if (!result.ok) expect(await rowOf(database, id)).toEqual(row);
 }
@@ -201,7 +141,7 @@ async function take(world: World, step: Step): Promise<void> {
       const key = world.leaseOf(id, step.lease);
       const row = await rowOf(database, id);
       const held = row.lease_token === key.token && row.fence === key.fence;
-      expect(await jobs.saveCut(key, write(step.n))).toBe(held ? 'saved' : 'fenced');
+      expect(await jobs.saveCut(key, bareCut(step.n))).toBe(held ? 'saved' : 'fenced');
       expect(await jobs.heartbeat(key, 30_000, step.n, BEAT)).toBe(held ? 'held' : 'lost');
       return;
     }
@@ -209,14 +149,13 @@ async function take(world: World, step: Step): Promise<void> {
       if (!id) return;
       const before = decidedOf(await rowOf(database, id));
       if (!before.context.spec) throw new Error('a row without a spec');
-      const fact = proposal(step.type, 0, step.n, before.context.spec);
+      const fact = proposalOf(step.type, 0, step.n, before.context.spec);
       const change = step.n % 2 ? { maxRate: step.n + 0.5 } : { concurrency: step.n };
       const who = { by: `op ${step.n}`, why: 'walk' };
       const limited = step.type === 'LIMITS_CHANGED';
       const request = (limited ? { type: step.type, change, ...who } : fact) as SteerRequest;
       const result = await replays.steer(TENANT, id, request);
-      const stamp = { seq: 1, atMs: 0, cut: null, counts: NO_COUNTS };
-      expect(result.ok).toBe(decide(before, { ...fact, ...stamp }) !== null);
+      expect(result.ok).toBe(decide(before, stamped(fact)) !== null);
       const { limits } = decidedOf(await rowOf(database, id)).context;
       expect(limits).toEqual({ ...before.context.limits, ...(limited && result.ok && change) });
     }
@@ -228,13 +167,12 @@ it('fold equals row after each step of any walk', async () => {
   const walk = fc.asyncProperty(
     fc.array(stepOf, { minLength: 30, maxLength: 60, size: 'max' }),
     async (steps) => {
-      await database.query('DELETE FROM replay_jobs');
-      await database.query('DELETE FROM job_transitions');
+      await removeJobs(database);
       const world = new World();
       await world.begin();
       for (const step of steps) {
         await take(world, step);
-        for (const id of world.ids) await checkHistory(database, id);
+        await checkHistories(database);
         await checkTurns(database);
       }
       const types = await database.query<{ type: string }>('SELECT DISTINCT type FROM job_transitions');

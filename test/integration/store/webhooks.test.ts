@@ -2,12 +2,11 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { asInstanceId, asJobId, asTenantId, asWebhookId } from '../../../src/domain/ids.ts';
-import type { JobStore, ReplayStore, WebhookView } from '../../../src/domain/store.ts';
-import { createJobStore } from '../../../src/store/job-store.ts';
-import { createReplayStore } from '../../../src/store/replay-store.ts';
-import type { StoreGauges } from '../../../src/store/gauges.ts';
-import { draft, freshDatabase, newReplay, newWebhook, SPEC, TENANT } from '../../support/database.ts';
-import type { TestDatabase } from '../../support/database.ts';
+import type { WebhookView } from '../../../src/domain/replay-store.ts';
+import type { JobStore } from '../../../src/domain/store.ts';
+import { draft, freshStores, newReplay, newWebhook, TENANT } from '../../support/database.ts';
+import type { Stores, TestDatabase } from '../../support/database.ts';
+import { SPEC } from '../../support/example.ts';
 
 const OTHER = asTenantId('other');
 const asked = { by: 'op', why: 'test' };
@@ -15,13 +14,10 @@ const all = { limit: 100, cursor: null };
 
 let database: TestDatabase;
 let jobs: JobStore;
-let replays: ReplayStore & { gauges(): Promise<StoreGauges> };
+let replays: Stores['replays'];
 
 beforeAll(async () => {
-  database = await freshDatabase();
-  const db = database.open();
-  jobs = createJobStore(db);
-  replays = createReplayStore(db);
+  ({ database, jobs, replays } = await freshStores());
 });
 afterAll(() => database.drop());
 

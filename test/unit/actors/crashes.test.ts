@@ -11,6 +11,8 @@ import type { MemoryRecord } from '../../support/memory-log.ts';
 import { A, FROM, Stage, TO } from '../../support/memory-stage.ts';
 import type { World } from '../../support/memory-stage.ts';
 
+/** Seconds on a calm machine. */
+const PATIENCE_MS = 180_000;
 const BEAT: HeartbeatDetail = {
   phase: 'streaming',
   rate: 0,
@@ -72,9 +74,17 @@ async function judge(given: World): Promise<void> {
 }
 
 describe('a job whose owners crash at any moment', () => {
-  it('loses nothing, sends nothing foreign, and repeats within its bound', async () => {
-    await fc.assert(fc.asyncProperty(world, judge), { numRuns: 300 });
-  });
+  it(
+    'loses nothing, sends nothing foreign, and repeats within its bound',
+    async () => {
+      await fc.assert(fc.asyncProperty(world, judge), {
+        numRuns: 300,
+        endOnFailure: true,
+        includeErrorInReport: true,
+      });
+    },
+    PATIENCE_MS,
+  );
 });
 
 describe('a cut that lies past the end that was pinned after it', () => {

@@ -40,6 +40,7 @@ describe('with only what is required', () => {
       pollIntervalMs: 1000,
       lookbackMs: 5 * 24 * 3_600_000,
       settleMs: 150_000,
+      jobRetentionMs: 90 * 24 * 3_600_000,
       disorderSlackMs: 900_000,
       maxRate: 2500,
       maxRepeat: 1000,

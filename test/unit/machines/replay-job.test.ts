@@ -2,9 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import type { Fact, Proposal } from '../../../src/domain/fact.ts';
-import { asInstanceId, asSourceName, asWebhookId } from '../../../src/domain/ids.ts';
-import type { JobSpec, Pin } from '../../../src/domain/job.ts';
-import { NO_COUNTS } from '../../../src/domain/job.ts';
+import { asInstanceId } from '../../../src/domain/ids.ts';
 import {
   CRASH_LOOP_RECLAIMS,
   decide,
@@ -12,33 +10,7 @@ import {
   followUp,
   statesTagged,
 } from '../../../src/machines/replay-job/decide.ts';
-
-const limits = { maxRate: null, concurrency: null };
-const spec: JobSpec = {
-  kind: 'range',
-  parentJobId: null,
-  webhookId: asWebhookId('7'),
-  key: '7',
-  fromMs: 0,
-  toMs: 60_000,
-  identity: 'value',
-  filters: [],
-  order: 'any',
-  scan: 'bounded',
-  deliveryMode: 'single',
-  readMode: 'failover',
-  groupId: null,
-  limits,
-};
-const source = asSourceName('dc1/delivery_log');
-const pin = (end: number | null): Pin => ({
-  source,
-  topic: 'delivery_log',
-  partition: 0,
-  start: 0,
-  end,
-  first: null,
-});
+import { JOB_SPEC as spec, pinTo, SOURCE as source, stamped } from '../../support/example.ts';
 
 const requested: Proposal = { type: 'REQUESTED', spec, by: 'test' };
 const claimed = (fence: number): Proposal => ({
@@ -60,7 +32,7 @@ const resolved = (fence: number, end: number | null): Proposal => ({
   fence,
   site: 'dc1',
   partition: 0,
-  pins: [pin(end)],
+  pins: [pinTo(end)],
   waitingUntilMs: end === null ? 99 : null,
 });
 const drained = (fence: number): Proposal => ({ type: 'DRAINED', fence, outcome: 'complete' });
@@ -74,7 +46,7 @@ const paused = (fence: number, reason: 'requested' | 'endpoint_gone' = 'requeste
 });
 
 function history(proposals: readonly Proposal[]): Fact[] {
-  return proposals.map((proposal, i) => ({ ...proposal, seq: i + 1, atMs: i, cut: null, counts: NO_COUNTS }));
+  return proposals.map((proposal, i) => stamped(proposal, i + 1));
 }
 
 function when(given: readonly Proposal[], fact: Proposal): string {
@@ -141,7 +113,7 @@ describe('the replay job machine', () => {
     [
       'limits change in any live state',
       ongoing,
-      { type: 'LIMITS_CHANGED', limits, by: 'op', why: '' },
+      { type: 'LIMITS_CHANGED', limits: spec.limits, by: 'op', why: '' },
       'ONGOING',
     ],
   ];

@@ -1,0 +1,105 @@
+// Port to the store for the API: what clients ask of webhooks and replays. Every call carries the tenant; a
+// foreign id is an absent one. Expected refusals are values.
+
+import type { DeadLetterView, TakeUpRefusal, TakeUpRequest } from './dead-letter.ts';
+import type { Fact, Proposal } from './fact.ts';
+import type { JobId, TenantId, WebhookId } from './ids.ts';
+import type { JobSpec, JobState, Limits } from './job.ts';
+import type { CommitResult, JobView } from './store.ts';
+
+export interface Page<Item> {
+  readonly items: readonly Item[];
+  /** Pass as `cursor` to go on; null at the end. */
+  readonly nextCursor: string | null;
+}
+
+export interface PageRequest {
+  readonly limit: number;
+  readonly cursor: string | null;
+}
+
+/** A webhook as its tenant sees it; the secret is told once, at creation. */
+export interface WebhookView {
+  readonly id: WebhookId;
+  readonly tenant: TenantId;
+  readonly url: string;
+  readonly key: string;
+  readonly description: string;
+  readonly maxRate: number | null;
+  readonly concurrency: number | null;
+  readonly version: number;
+  readonly createdAtMs: number;
+  readonly updatedAtMs: number;
+}
+
+export interface WebhookDraft {
+  readonly url: string;
+  /** null = the webhook's id. */
+  readonly key: string | null;
+  readonly description: string;
+  readonly maxRate: number | null;
+  readonly concurrency: number | null;
+  /** `whsec_...` */
+  readonly secret: string;
+}
+
+export type WebhookPatch = Partial<
+  Pick<WebhookDraft, 'url' | 'description' | 'maxRate' | 'concurrency' | 'secret'>
+>;
+
+/** The API's side: every call carries the tenant; a foreign id is an absent one. */
+export interface ReplayStore {
+  createWebhook(tenant: TenantId, draft: WebhookDraft): Promise<WebhookView | 'key_taken'>;
+  webhook(tenant: TenantId, id: WebhookId): Promise<WebhookView | null>;
+  webhooks(tenant: TenantId, page: PageRequest): Promise<Page<WebhookView>>;
+  patchWebhook(tenant: TenantId, id: WebhookId, patch: WebhookPatch): Promise<WebhookView | null>;
+  deleteWebhook(tenant: TenantId, id: WebhookId): Promise<'deleted' | 'absent' | 'has_live_jobs'>;
+  /** Inserts the job with its REQUESTED fact; spec without webhookId and key, which the webhook's row gives. */
+  requestReplay(
+    tenant: TenantId,
+    webhookId: WebhookId,
+    spec: Omit<JobSpec, 'webhookId' | 'key'>,
+    by: string,
+  ): Promise<JobView | 'no_webhook'>;
+  replay(tenant: TenantId, id: JobId): Promise<JobView | null>;
+  replays(tenant: TenantId, page: PageRequest): Promise<Page<JobView>>;
+  transitions(tenant: TenantId, id: JobId, page: PageRequest): Promise<Page<Transition> | null>;
+  /** Oldest position first; those that the job sends again for its parent included. */
+  deadLetters(tenant: TenantId, id: JobId, page: PageRequest): Promise<Page<DeadLetterView> | null>;
+  /**
+   * A new job for what this one left undone: its open dead letters, or everything (`remainder`, of an ended job).
+   * Asked again it answers the job that was made the first time.
+   */
+  takeUp(tenant: TenantId, id: JobId, request: TakeUpRequest): Promise<JobView | TakeUpRefusal>;
+  /** Records a pause, resume, cancel or change of limits; any instance may. */
+  steer(tenant: TenantId, id: JobId, request: SteerRequest): Promise<CommitResult>;
+  /** Resolves when the database answers. */
+  ping(): Promise<void>;
+  nowMs(): Promise<number>;
+}
+
+/** A change of limits names those that change; the fact takes the others from the job as it is then. */
+export type SteerRequest =
+  | Extract<Proposal, { type: 'PAUSE_REQUESTED' | 'RESUME_REQUESTED' | 'CANCEL_REQUESTED' }>
+  | {
+      readonly type: 'LIMITS_CHANGED';
+      readonly change: Partial<Limits>;
+      readonly by: string;
+      readonly why: string;
+    };
+
+/** One persisted step as the history shows it. */
+export interface Transition {
+  readonly seq: number;
+  readonly type: string;
+  /** null before the first. */
+  readonly from: JobState | null;
+  readonly to: JobState;
+  readonly fence: number;
+  readonly owner: string | null;
+  readonly atMs: number;
+  readonly by: string | null;
+  readonly why: string | null;
+  /** The fact itself. */
+  readonly body: Fact;
+}
