@@ -75,7 +75,7 @@ export const CONFIG_TABLE = {
   pollIntervalMs: usually(
     'REPRISE_POLL_INTERVAL_MS',
     ms(10, MINUTE_MS),
-    SECOND_MS,
+    500,
     'Between looks for waiting replays; below the lease.',
   ),
   cutIntervalMs: usually(

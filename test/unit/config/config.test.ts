@@ -37,7 +37,7 @@ describe('with only what is required', () => {
       poolSize: 16,
       leaseMs: 30_000,
       heartbeatIntervalMs: 5000,
-      pollIntervalMs: 1000,
+      pollIntervalMs: 500,
       lookbackMs: 5 * 24 * 3_600_000,
       settleMs: 150_000,
       jobRetentionMs: 90 * 24 * 3_600_000,
