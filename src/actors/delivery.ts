@@ -169,7 +169,7 @@ class Delivery {
       const heldMs = window.waitMs(now);
       if (heldMs > 0) {
         this.#run.enter('throttled');
-        edges.emit('delivery.limited', { by: 'retry_after', waitMs: heldMs });
+        edges.emit('delivery.limited', { by: 'receiver', waitMs: heldMs });
         this.#wakeIn(heldMs);
       }
       return false;
