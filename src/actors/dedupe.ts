@@ -38,6 +38,8 @@ class Dedupe {
   readonly #second: SecondReading;
   readonly #rebuild: Rebuild;
   #chunk: LogEvent[] = [];
+  /** In strict order: owed events, until all of them are found. */
+  #heldBack: LogEvent[] = [];
   #chunkBytes = 0;
   #evictedTold = 0;
   #told: { readonly duplicates: number; readonly tombstones: number; readonly filtered: number };
@@ -65,7 +67,10 @@ class Dedupe {
       if (until > pin.start) await this.#readAgain(pin.source, until, owed);
     }
     const { sendInstead, release, remember } = owed.conclude();
-    for (const event of sendInstead) this.#offer(event);
+    // Read source by source; strict order is by time over all of them.
+    const held = [...this.#heldBack, ...sendInstead].toSorted((a, b) => a.timestampMs - b.timestampMs);
+    this.#heldBack = [];
+    for (const event of held) this.#offer(event);
     for (const event of release) this.#release(event);
     for (const identity of remember) this.#memory.add(identity);
     // Forgotten again, as the earlier owner had counted.
@@ -86,7 +91,8 @@ class Dedupe {
         continue;
       }
       const fate = owed.meet(event);
-      if (fate === 'owed') this.#offer(event);
+      if (fate === 'owed' && this.#run.job.spec.order === 'strict') this.#heldBack.push(event);
+      else if (fate === 'owed') this.#offer(event);
       else if (fate === 'other') {
         this.#feed(event);
         this.#release(event);

@@ -71,22 +71,17 @@ export async function scan(_rig: Rig, say: Say): Promise<void> {
   await withScanData(say, async (data) => {
     const empty = await data.log(200, 1);
     const starts = new Map<string, MeasuredRun[]>();
-    const measured: { readonly log: ScanLog; readonly samples: Samples; readonly proof: string }[] = [];
-    for (const size of settings.sizes) {
+    for (const [index, size] of settings.sizes.entries()) {
       const log = await data.log(
         size,
         settings.records ?? RECORDS[size] ?? Math.ceil(OTHER_SIZE_BYTES / size),
       );
+      if (index === 0) say(reportCommands(peers, readingOf(data, log, 'common'), notes));
       const samples = new Samples();
       const proof = await warmAndProve(data, log, peers);
       for (let round = 0; round < settings.rounds; round++) {
         await oneRound({ data, log, empty, peers, starts, samples, round, say });
       }
-      measured.push({ log, samples, proof });
-    }
-    const [first] = measured;
-    if (first) say(reportCommands(peers, readingOf(data, first.log, 'common'), notes));
-    for (const { log, samples, proof } of measured) {
       for (const [share, name] of SHARES) {
         const figures = peers.map((peer) =>
           figuresOf(peer, samples.of(peer, share), starts.get(peer.id) ?? [], log),

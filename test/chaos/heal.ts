@@ -2,7 +2,6 @@
 // resumed). Waiting is bounded by standstill, not by a guess of how long a slow machine may take.
 
 import { hasEnded } from './demand.ts';
-import type { Demand } from './demand.ts';
 import { reviveInstances } from './instance-faults.ts';
 import type { ReplayAnswer, Rest } from './rest.ts';
 import type { World } from './world.ts';
@@ -12,7 +11,7 @@ const STANDSTILL_MS = 60_000;
 const MOST_MS = 15 * 60_000;
 const LOOK_MS = 500;
 
-export async function heal(world: World, { accepted }: Demand): Promise<void> {
+export async function heal(world: World): Promise<void> {
   await Promise.all(world.targets.map((target) => target.heal()));
   await world.stack.startDatabase();
   await world.stack.startKafka();
@@ -22,7 +21,8 @@ export async function heal(world: World, { accepted }: Demand): Promise<void> {
   const startedAt = performance.now();
   let movedAt = startedAt;
   let before = '';
-  let open = accepted.map(({ id }) => id);
+  // Also those whose request was accepted without an answer: nobody else knows that they are there.
+  let open = (await rest.all<ReplayAnswer>('/v1/replays')).map(({ id }) => id);
   while (open.length > 0) {
     const looks = await Promise.all(open.map((id) => rest.ask('GET', `/v1/replays/${id}`)));
     const replays = looks.flatMap((look) => (look?.status === 200 ? [look.body as ReplayAnswer] : []));

@@ -75,7 +75,7 @@ async function chaos(options: ChaosOptions): Promise<boolean> {
   try {
     await lanes;
     say('mending everything; waiting until all replays have ended');
-    await heal(world, demand);
+    await heal(world);
   } finally {
     clearTimeout(timer);
     clearInterval(settling);

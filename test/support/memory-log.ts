@@ -22,6 +22,9 @@ export class MemoryLog implements DeliveryLog {
   /** Offsets [from, to) that cannot be read for now, per source. */
   readonly damaged = new Map<SourceName, Piece>();
 
+  /** A batch that begins at or behind `at` is not given before `until` resolves. */
+  hold: { readonly at: number; readonly until: Promise<unknown> } | null = null;
+
   constructor(sources: ReadonlyMap<SourceName, readonly MemoryRecord[]>, batchSize: () => number) {
     this.#sources = sources;
     this.#batchSize = batchSize;
@@ -59,6 +62,7 @@ export class MemoryLog implements DeliveryLog {
     return {
       next: async () => {
         await turn();
+        if (this.hold && next >= this.hold.at) await this.hold.until;
         signal.throwIfAborted();
         const batch = this.#batch(request, next);
         next = batch.next;

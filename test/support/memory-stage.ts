@@ -8,6 +8,7 @@ import { systemClock } from '../../src/domain/clock.ts';
 import { asInstanceId, asSourceName } from '../../src/domain/ids.ts';
 import type { JobSpec } from '../../src/domain/job.ts';
 import type { Answer, SendRequest } from '../../src/domain/sender.ts';
+import type { HeartbeatDetail } from '../../src/domain/store.ts';
 import { JOB_SPEC } from './example.ts';
 import { statesTagged } from '../../src/machines/replay-job/decide.ts';
 import { MemoryJobStore } from './memory-job-store.ts';
@@ -28,6 +29,7 @@ export interface World {
   readonly maxRepeat: number;
   readonly batch: number;
   readonly seed: number;
+  readonly heartbeatIntervalMs?: number;
 }
 
 /** A small generator, so that a failing case runs again the same way. */
@@ -60,7 +62,8 @@ export class Stage {
   #crash: () => void = () => undefined;
   #cancel: () => void = () => undefined;
 
-  constructor(given: World, store = new MemoryJobStore(spec)) {
+  /** `other`: what the second source holds, instead of copies of the first one. */
+  constructor(given: World, store = new MemoryJobStore(spec), other: readonly MemoryRecord[] | null = null) {
     this.store = store;
     this.#world = given;
     this.#random = numbers(given.seed);
@@ -71,7 +74,7 @@ export class Stage {
     this.log = new MemoryLog(
       new Map([
         [A, given.records],
-        [B, copies],
+        [B, other ?? copies],
       ]),
       () => 1 + Math.floor(this.#random() * given.batch),
     );
@@ -92,10 +95,10 @@ export class Stage {
   }
 
   /** An owner that runs until somebody ends it. */
-  start(name: string): RunningJob {
+  start(name: string, watch: (detail: HeartbeatDetail) => void = () => undefined): RunningJob {
     const claim = this.store.claim(name, this.#world.maxRepeat);
     const lease = new Lease(claim.lease, 60_000, systemClock, Lease.moment(systemClock));
-    return new RunningJob(claim, [...this.store.facts], lease, this.#edges(name));
+    return new RunningJob(claim, [...this.store.facts], lease, this.#edges(name, watch));
   }
 
   async #own(name: string): Promise<void> {
@@ -148,9 +151,20 @@ export class Stage {
     return { kind: 'answered', status: 200, retryAfterMs: null, durationMs: 0 };
   }
 
-  #edges(name: string): Edges {
+  #edges(name: string, watch: (detail: HeartbeatDetail) => void = () => undefined): Edges {
+    const store = this.store.port();
     return {
-      store: this.store.port(),
+      store: {
+        ...store,
+        heartbeat: (lease, leaseMs, progress, detail) => {
+          watch(detail);
+          return store.heartbeat(lease, leaseMs, progress, detail);
+        },
+        saveCut: (lease, write) => {
+          if (write.detail) watch(write.detail);
+          return store.saveCut(lease, write);
+        },
+      },
       log: this.log,
       sender: { connect: () => ({ send: (request) => this.#send(request), close: () => Promise.resolve() }) },
       emit: (signal, fields) => {
@@ -162,7 +176,7 @@ export class Stage {
       settings: {
         instance: asInstanceId(name),
         leaseMs: 60_000,
-        heartbeatIntervalMs: 10_000,
+        heartbeatIntervalMs: this.#world.heartbeatIntervalMs ?? 10_000,
         cutIntervalMs: 2,
         settleMs: 0,
         maxRepeat: this.#world.maxRepeat,
