@@ -22,7 +22,7 @@ const PROPERTIES = {
   P5: 'no lost and no stuck replay',
   P6: 'histories legal, gapless, and as REST shows them',
   P7: 'nothing of a fence after the next one',
-  P8: 'order where promised (nothing promises it yet)',
+  P8: 'order where promised (no strict replay in these runs)',
   P9: 'one active replay per webhook',
   P12: 'a clean stop leaves no lease',
 } as const;
