@@ -69,6 +69,7 @@ export class Settlement {
     // One that we broke off at the lease's end may have been taken all the same.
     if (answer.kind === 'unanswered' && (!aborted || answer.maybeSent)) {
       this.#run.progress.counts.unanswered++;
+      this.#run.progress.cut.touch();
     }
     if (outcome.slowDownMs !== null) this.#endpoint.window.slowDown(now + outcome.slowDownMs);
     const isFree = aborted || this.#endpoint.health.isDown;

@@ -20,6 +20,7 @@ import { ERROR_CODES, describeCode } from './error-codes.ts';
 import { FetchAhead } from './fetch-ahead.ts';
 import { isThrottled } from './fetch-protocol.ts';
 import type { FetchResponse } from './fetch-protocol.ts';
+import { KeySet } from './key-set.ts';
 import { ReadTrouble } from './read-trouble.ts';
 import { scanRecords } from './record-scanner.ts';
 import type { Scan } from './record-scanner.ts';
@@ -38,7 +39,7 @@ export interface ReaderOptions {
 export class PartitionReader implements LogStream {
   readonly #request: StreamRequest;
   readonly #maker: BatchMaker;
-  readonly #wanted: { readonly key: Buffer; readonly fromMs: number; readonly toMs: number };
+  readonly #wanted: { readonly keys: KeySet; readonly fromMs: number; readonly toMs: number };
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
   readonly #fetches: FetchAhead;
@@ -58,7 +59,7 @@ export class PartitionReader implements LogStream {
     const { pin, fromMs, toMs } = request;
     this.#request = request;
     this.#maker = new BatchMaker(request, emit);
-    this.#wanted = { key: Buffer.from(request.key, 'utf8'), fromMs, toMs };
+    this.#wanted = { keys: new KeySet([Buffer.from(request.key, 'utf8')]), fromMs, toMs };
     this.#signal = AbortSignal.any([signal, this.#stop.signal]);
     this.#fetches = new FetchAhead(connections, pin, options.fetchMaxBytes);
     this.#trouble = new ReadTrouble(pin.source, this.#fetches, request.onWait, emit, this.#signal, options);

@@ -1,4 +1,4 @@
-// The scanner: one fetch response in, the wanted records of one key out. Pure; all that can be wrong with a
+// The scanner: one fetch response in, the records of the wanted keys out. Pure; all that can be wrong with a
 // batch (checksum, codec, format) is a value, because what to do about it is the reader's law.
 //
 //   records: |batch|batch|batch|cut..     a batch is passed over undecoded when it is a control batch, aborted,
@@ -17,6 +17,7 @@ import { free } from './free.ts';
 import { Malformed, walkRecords } from './record-walk.ts';
 import type { Harvest, RecordHit, Wanted } from './record-walk.ts';
 import type { TimeWatch } from './time-watch.ts';
+import { WasmScanner } from './wasm-scanner.ts';
 
 export interface ScanFault {
   /** The offsets that cannot be read, [from, to). */
@@ -39,7 +40,15 @@ export interface Scan {
   readonly logAppendTime: boolean;
 }
 
+/** Reads a snappy batch faster than the readable way; false when it must be read that way. */
+export type FastScanner = Pick<WasmScanner, 'add'>;
+
+const SNAPPY = 2;
+/** One for all readers of this thread: a scan is synchronous. */
+const wasm = new WasmScanner();
+
 interface Pass extends Harvest {
+  readonly fast: FastScanner | null;
   next: number;
   lastTimestampMs: number | null;
   logAppendTime: boolean;
@@ -50,8 +59,10 @@ export function scanRecords(
   wanted: Wanted,
   aborted: AbortedTransactions,
   watch: TimeWatch,
+  fast: FastScanner | null = wasm,
 ): Scan {
   const pass: Pass = {
+    fast,
     hits: [],
     arena: new Arena(),
     scanned: 0,
@@ -126,6 +137,7 @@ function decodeBatch(
   if (!isKnownCodec(batch.codec)) return 'unknown_codec';
   const hitsBefore = pass.hits.length;
   const stored = records.subarray(batch.at + HEADER_BYTES, batch.endAt);
+  if (batch.codec === SNAPPY && pass.fast?.add(stored, batch, wanted, pass, watch)) return null;
   try {
     const payload = decompress(batch.codec, stored);
     walkRecords(payload, batch, wanted, pass, watch);

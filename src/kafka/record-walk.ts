@@ -1,16 +1,17 @@
-// Walks the records of one decompressed batch and copies out those of one key in a range. No object is made for
+// Walks the records of one decompressed batch and copies out those of the wanted keys in a range. No object is made for
 // a record that is not wanted: varints are read in place, a foreign record is jumped over by its length.
 // Invariant: never reads outside the payload, whatever the lengths in it claim; a batch that is not exactly its
 // declared records is Malformed as a whole.
 
 import type { Arena } from './arena.ts';
 import type { BatchHeader } from './batch-header.ts';
+import type { KeySet } from './key-set.ts';
 import type { TimeWatch } from './time-watch.ts';
 
 const EVENT_ID = Buffer.from('event-id');
 
 export interface Wanted {
-  readonly key: Buffer;
+  readonly keys: KeySet;
   readonly fromMs: number;
   readonly toMs: number;
   /** Offsets [start, end). */
@@ -21,6 +22,8 @@ export interface Wanted {
 }
 
 export interface RecordHit {
+  /** Index in the wanted keys. */
+  readonly key: number;
   readonly offset: number;
   readonly timestampMs: number;
   readonly value: Buffer | null;
@@ -102,7 +105,7 @@ export function walkRecords(
   watch: TimeWatch,
 ): void {
   const cursor = new Cursor(payload);
-  const { key, fromMs, toMs, start, end } = wanted;
+  const { keys, fromMs, toMs, start, end } = wanted;
   const span = batch.lastOffset - batch.baseOffset;
   let minMs = Infinity;
   let { newestMs, disorderMs } = watch;
@@ -121,10 +124,13 @@ export function walkRecords(
       if (timestampMs > newestMs) newestMs = timestampMs;
       else if (newestMs - timestampMs > disorderMs) disorderMs = newestMs - timestampMs;
       if (timestampMs < minMs) minMs = timestampMs;
-      if (timestampMs >= fromMs && timestampMs < toMs && isKey(cursor, key, recordEnd)) {
-        harvest.hits.push(
-          hitAt(cursor, recordEnd, offset, timestampMs, harvest.scanned + walked, harvest.arena),
-        );
+      if (timestampMs >= fromMs && timestampMs < toMs) {
+        const key = keyAt(cursor, keys, recordEnd);
+        if (key >= 0) {
+          harvest.hits.push(
+            hitAt(cursor, recordEnd, key, offset, timestampMs, harvest.scanned + walked, harvest.arena),
+          );
+        }
       }
     }
     cursor.pos = recordEnd;
@@ -136,19 +142,16 @@ export function walkRecords(
   if (walked > 0) watch.batch(minMs, walked);
 }
 
-/** Reads the key's length, compares, and leaves the cursor behind an equal key. */
-function isKey(cursor: Cursor, key: Buffer, recordEnd: number): boolean {
-  if (cursor.varint() !== key.length) return false;
-  const at = cursor.skip(key.length, recordEnd);
-  const bytes = cursor.bytes;
-  // From the end: ids of one time begin alike.
-  for (let i = key.length - 1; i >= 0; i--) if (bytes[at + i] !== key[i]) return false;
-  return true;
+/** Which wanted key the record has, or -1; leaves the cursor behind it. */
+function keyAt(cursor: Cursor, keys: KeySet, recordEnd: number): number {
+  const length = cursor.varint();
+  return length < 0 ? -1 : keys.find(cursor.bytes, cursor.skip(length, recordEnd), length);
 }
 
 function hitAt(
   cursor: Cursor,
   recordEnd: number,
+  key: number,
   offset: number,
   timestampMs: number,
   scannedBefore: number,
@@ -169,5 +172,5 @@ function hitAt(
     if (named) header = idLength < 0 ? null : arena.copy(bytes, idAt, idAt + idLength);
   }
   if (cursor.pos !== recordEnd) throw new Malformed('record is not as long as it says');
-  return { offset, timestampMs, value, header, scannedBefore };
+  return { key, offset, timestampMs, value, header, scannedBefore };
 }

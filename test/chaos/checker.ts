@@ -123,7 +123,7 @@ function checkForeign({ replay, range, posts, target }: Case, look: Look, blame:
   }
 }
 
-function checkRepeats({ replay, taken }: Case, sum: Repeats, look: Look, blame: Blame): void {
+function checkRepeats({ replay, taken, steps }: Case, sum: Repeats, look: Look, blame: Blame): void {
   look('P3', taken.size);
   const seen = [...taken.values()].reduce((total, times) => total + times - 1, 0);
   const { unanswered = 0, evicted = 0, unknownBelowCut = 0 } = replay.counts;
@@ -138,7 +138,9 @@ function checkRepeats({ replay, taken }: Case, sum: Repeats, look: Look, blame: 
   const { maybeRepeated } = replay.counts;
   if (maybeRepeated === undefined) return;
   sum.maybe = (sum.maybe ?? 0) + maybeRepeated;
-  if (maybeRepeated + evicted + unknownBelowCut + unanswered < seen)
+  // An owner that was lost and had no successor took its last count of unanswered attempts with it.
+  const isUncounted = steps.at(-2)?.type === 'RECLAIMED' && isTerminal(replay.state);
+  if (!isUncounted && maybeRepeated + evicted + unknownBelowCut + unanswered < seen)
     blame('P3', `${told}, maybeRepeated only ${maybeRepeated}`);
   if (maybeRepeated > replay.duplicateBound) blame('P3', `${told}, maybeRepeated even ${maybeRepeated}`);
 }
