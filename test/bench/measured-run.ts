@@ -16,7 +16,10 @@ const LOOK_MS = 20;
  */
 const TIMED =
   'TIMEFORMAT="%3R %3U %3S"; exec 5>&2; ' +
-  '{ time sh -c \'echo $$ >&4; exec "$@" 3>&- 4>&- 5>&-\' sh "$@" 2>&5; } 2>&3';
+  '{ time setpriv --pdeathsig KILL sh -c \'echo $$ >&4; exec "$@" 3>&- 4>&- 5>&-\' sh "$@" 2>&5; } 2>&3';
+
+/** A reader must not outlive a killed bench: without its broker it would ask for ever. */
+const TETHER = ['--pdeathsig', 'KILL'];
 
 export interface MeasuredRun {
   readonly wallMs: number;
@@ -34,7 +37,7 @@ export async function measuredRun(
   command: readonly string[],
   { discard = false }: { readonly discard?: boolean } = {},
 ): Promise<MeasuredRun> {
-  const child = spawn('bash', ['-c', TIMED, 'bash', ...command], {
+  const child = spawn('setpriv', [...TETHER, 'bash', '-c', TIMED, 'bash', ...command], {
     stdio: ['ignore', discard ? 'ignore' : 'pipe', 'pipe', 'pipe', 'pipe'],
     detached: true,
   });

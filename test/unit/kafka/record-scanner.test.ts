@@ -1,13 +1,18 @@
-import { describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { AbortedTransactions } from '../../../src/kafka/aborted.ts';
 import type { AbortedTransaction } from '../../../src/kafka/aborted.ts';
 import { offsetAfter } from '../../../src/kafka/batch-header.ts';
+import { KeySet } from '../../../src/kafka/key-set.ts';
 import { scanRecords } from '../../../src/kafka/record-scanner.ts';
+import type { FastScanner } from '../../../src/kafka/record-scanner.ts';
 import { TimeWatch } from '../../../src/kafka/time-watch.ts';
+import { WasmScanner } from '../../../src/kafka/wasm-scanner.ts';
 import { encodeBatch, encodeBatches, sign } from './record-batches.ts';
 import type { TestCodec, TestRecord } from './record-batches.ts';
 
 const T = 1_795_000_000_000;
+
+let fast: FastScanner | null = null;
 
 interface Asked {
   key?: string;
@@ -21,9 +26,9 @@ interface Asked {
 
 function scan(records: Buffer, asked: Asked = {}) {
   const { key = 'w', fromMs = T, toMs = T + 1000, start = 0, end = Infinity } = asked;
-  const wanted = { key: Buffer.from(key), fromMs, toMs, start, end, logEnd: 1_000_000_000 };
+  const wanted = { keys: new KeySet([Buffer.from(key)]), fromMs, toMs, start, end, logEnd: 1_000_000_000 };
   const aborted = new AbortedTransactions(asked.aborted ?? []);
-  return scanRecords(records, wanted, aborted, asked.watch ?? new TimeWatch(toMs, 0));
+  return scanRecords(records, wanted, aborted, asked.watch ?? new TimeWatch(toMs, 0), fast);
 }
 
 const record = (value: string | null, ms = 0, key: string | null = 'w'): TestRecord => ({
@@ -33,7 +38,14 @@ const record = (value: string | null, ms = 0, key: string | null = 'w'): TestRec
 });
 const values = (found: ReturnType<typeof scan>) => found.hits.map((hit) => hit.value?.toString() ?? null);
 
-describe('scanRecords', () => {
+describe.each([
+  ['the readable', null],
+  ['the fast', new WasmScanner()],
+] as const)('scanRecords, %s way', (_, way) => {
+  beforeEach(() => {
+    fast = way;
+  });
+
   it.each(['none', 'gzip', 'snappy', 'xerial', 'lz4', 'lz4-sized', 'zstd'] satisfies TestCodec[])(
     'reads a batch in %s',
     (codec) => {
