@@ -1,57 +1,30 @@
-// Unified diffs, read and applied without a tool that a machine may lack. Stricter than `patch`: no fuzz, and what
-// a hunk replaces must be there exactly once. Line numbers are not asked, so unrelated edits do no harm.
-// Any text before the first file is the author's.
+// Unified diffs, read and applied by jsdiff, so that no tool is needed that a machine may lack. No fuzz: every line
+// of a hunk's context must be there; line numbers may have moved. Any text before the first file is the author's.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { applyPatch as apply, parsePatch as parse } from 'diff';
+import type { StructuredPatch } from 'diff';
 
 export interface FilePatch {
   /** Relative to the root of the tree. */
   readonly path: string;
-  readonly hunks: readonly Hunk[];
-}
-
-interface Hunk {
-  readonly before: readonly string[];
-  readonly after: readonly string[];
+  readonly patch: StructuredPatch;
 }
 
 export function parsePatch(text: string): readonly FilePatch[] {
-  const patches: { path: string; hunks: { before: string[]; after: string[] }[] }[] = [];
-  const lines = text.split('\n');
-  if (lines.at(-1) === '') lines.pop();
-  for (const [at, line] of lines.entries()) {
-    const [, path] = /^\+\+\+ b\/(\S+)/.exec(line) ?? [];
-    const hunks = patches.at(-1)?.hunks;
-    if (path !== undefined) patches.push({ path, hunks: [] });
-    else if (/^--- a\/\S+$/.test(line) && lines[at + 1]?.startsWith('+++ b/')) continue;
-    else if (line.startsWith('@@ ')) hunks?.push({ before: [], after: [] });
-    else {
-      const hunk = hunks?.at(-1);
-      if (!hunk) continue;
-      const [mark, rest] = [line.charAt(0), line.slice(1)];
-      if (!['', ' ', '-', '+'].includes(mark)) throw new Error(`no line of a hunk: ${line}`);
-      if (mark !== '+') hunk.before.push(rest);
-      if (mark !== '-') hunk.after.push(rest);
-    }
+  const patches = parse(text).map((patch) => ({ path: patch.newFileName?.replace(/^b\//, '') ?? '', patch }));
+  if (patches.length === 0 || patches.some(({ path, patch }) => path === '' || patch.hunks.length === 0)) {
+    throw new Error('no hunks');
   }
-  if (patches.length === 0 || patches.some(({ hunks }) => hunks.length === 0)) throw new Error('no hunks');
   return patches;
 }
 
-/** The text with all hunks applied; throws when one does not fit, or fits in several places. */
-export function patched(text: string, { path, hunks }: FilePatch): string {
-  let lines = text.split('\n');
-  for (const { before, after } of hunks) {
-    const places = lines.flatMap((_, at) => (before.every((line, n) => lines[at + n] === line) ? [at] : []));
-    const [at] = places;
-    if (at === undefined || places.length > 1) {
-      const where = places.length > 1 ? `fits ${path} in ${places.length} places` : `no longer fits ${path}`;
-      throw new Error(`a hunk ${where}:\n${before.join('\n')}`);
-    }
-    lines = lines.toSpliced(at, before.length, ...after);
-  }
-  return lines.join('\n');
+/** The text with all hunks applied; throws when one does not fit. */
+export function patched(text: string, { path, patch }: FilePatch): string {
+  const changed = apply(text, patch, { fuzzFactor: 0 });
+  if (changed === false) throw new Error(`a hunk no longer fits ${path}`);
+  return changed;
 }
 
 /** Applies all files or none; answers how to take it back. */

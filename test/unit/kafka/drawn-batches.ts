@@ -144,3 +144,21 @@ export function storeSnappy(draw: Draw, body: Buffer): Buffer {
   }
   return Buffer.concat(parts);
 }
+
+/** Records of a few bytes: their lengths are next to what is allowed, their times of up to ten bytes. */
+export function drawShortRecords(draw: Draw): { readonly body: Buffer; readonly count: number } {
+  const count = 1 + draw.nat(4);
+  const records = Array.from({ length: count }, () => {
+    const time = Buffer.from(
+      Uint8Array.from({ length: 1 + draw.nat(draw.of([2, 11])) }, () => 128 + draw.nat(128)),
+    );
+    time[time.length - 1] = draw.nat(128);
+    const key = draw.of([[1], [0], [0], [2, 0x77], [3]]);
+    const rest = draw.of([[], [1, 0], [1, 0], [0, 0], [2, 0x61, 0], [0, 2, 0, 0], [0, 1]]);
+    const record = Buffer.concat([Buffer.from([0]), time, Buffer.from([draw.nat(4) * 2, ...key, ...rest])]);
+    const cut = draw.chance(0.1) ? record.subarray(0, draw.nat(record.length)) : record;
+    return Buffer.concat([varint(2 * (draw.chance(0.1) ? draw.nat(12) : cut.length)), cut]);
+  });
+  const whole = Buffer.concat(records);
+  return { body: draw.chance(0.2) ? whole.subarray(0, draw.nat(whole.length)) : whole, count };
+}
