@@ -5,13 +5,13 @@
 // A request that was handed over is always accounted for, also when the run stops meanwhile.
 
 import { setMaxListeners } from 'node:events';
-import type { LogEvent } from '../domain/log.ts';
+import type { Message } from '../domain/message.ts';
 import type { Answer } from '../domain/sender.ts';
 import { CutKeeper } from './cut-keeper.ts';
 import { Endpoint } from './endpoint.ts';
+import { Outbox } from './outbox.ts';
+import type { Packing } from './outbox.ts';
 import { PipeAborted } from './pipe.ts';
-import { RetryQueue } from './retry-queue.ts';
-import type { Retry } from './retry-queue.ts';
 import type { Run } from './run.ts';
 import { settleDown } from './settle-down.ts';
 import { Settlement } from './settlement.ts';
@@ -37,10 +37,9 @@ class Delivery {
   /** Aborts what is in flight: the lease is over, or the run ends. */
   #flights = new AbortController();
   readonly #cutKeeper: CutKeeper;
-  readonly #retries = new RetryQueue();
+  readonly #outbox: Outbox;
   readonly #settlement: Settlement;
-  #queue: LogEvent[] = [];
-  #head = 0;
+  /** Requests, not events. */
   #inFlight = 0;
   #ended = false;
   #timer: NodeJS.Timeout | null = null;
@@ -53,7 +52,8 @@ class Delivery {
     this.#signal = signal;
     setMaxListeners(0, this.#flights.signal);
     this.#cutKeeper = new CutKeeper(run, signal);
-    this.#settlement = new Settlement(run, endpoint, this.#retries);
+    this.#outbox = new Outbox(run.job.spec.order === 'strict');
+    this.#settlement = new Settlement(run, endpoint, this.#outbox);
   }
 
   /** Until everything is settled, a wish to stop is granted, or the machine leaves ONGOING. */
@@ -80,7 +80,7 @@ class Delivery {
   }
 
   get #isDrained(): boolean {
-    return this.#ended && this.#queued === 0 && this.#retries.size === 0 && this.#inFlight === 0;
+    return this.#ended && this.#outbox.isEmpty && this.#inFlight === 0;
   }
 
   /** Keeps the queue filled, a chunk at a time. */
@@ -89,10 +89,9 @@ class Delivery {
       for (;;) {
         const chunk = await this.#run.work.take();
         if (!chunk) break;
-        this.#queue = this.#queue.slice(this.#head).concat(chunk);
-        this.#head = 0;
+        this.#outbox.add(chunk);
         this.#pump();
-        while (this.#queued >= Math.max(LOW_WATER, this.#endpoint.window.limit) && !this.#signal.aborted) {
+        while (this.#isFed && !this.#signal.aborted) {
           await new Promise<void>((resolve) => (this.#wakeFeeder = resolve));
         }
       }
@@ -103,8 +102,20 @@ class Delivery {
     }
   }
 
-  get #queued(): number {
-    return this.#queue.length - this.#head;
+  get #isFed(): boolean {
+    const enough = Math.max(LOW_WATER, this.#endpoint.window.limit);
+    return this.#outbox.queued >= enough && this.#outbox.holdsMessage(this.#packing);
+  }
+
+  get #isHungry(): boolean {
+    return this.#outbox.queued < LOW_WATER || !this.#outbox.holdsMessage(this.#packing);
+  }
+
+  /** What may go into one request now; the probe of an endpoint that is down is one event. */
+  get #packing(): Packing {
+    const { profile, pace, health } = this.#endpoint;
+    if (profile.mode === 'single' || health.isSuspended) return { profile, most: 1 };
+    return { profile, most: Math.min(profile.maxEvents, pace.most, this.#run.edges.settings.maxRepeat) };
   }
 
   #pump(): void {
@@ -119,16 +130,20 @@ class Delivery {
         break;
       }
       const now = this.#run.edges.clock.monoMs();
-      const retry = this.#retries.due(now);
-      if (!retry && (this.#queued === 0 || this.#mustRetryFirst)) {
+      if (!this.#outbox.has(now)) {
         this.#idle(now);
         break;
       }
       if (!this.#mayStart(now)) break;
-      this.#start(retry ? this.#retries.take() : this.#takeQueued());
+      const message = this.#outbox.next(now, this.#packing, this.#run.progress.cut.room);
+      if (!this.#mayStartAll(message.events.length, now)) {
+        this.#outbox.putBack(message);
+        break;
+      }
+      this.#start(message);
     }
     this.#tellGauges();
-    if (this.#queued < LOW_WATER) this.#releaseFeeder();
+    if (this.#isHungry) this.#releaseFeeder();
   }
 
   /** Somebody wants the job to stop, the endpoint does, or the instance: nothing new is started. */
@@ -146,13 +161,8 @@ class Delivery {
     }
   }
 
-  /** Strict order: nothing overtakes an event that waits for its next attempt. */
-  get #mustRetryFirst(): boolean {
-    return this.#run.job.spec.order === 'strict' && this.#retries.size > 0;
-  }
-
   #idle(now: number): void {
-    if (this.#retries.size > 0) this.#wakeIn(this.#retries.nextDueMs - now);
+    if (this.#outbox.nextDueMs < Infinity) this.#wakeIn(this.#outbox.nextDueMs - now);
     else if (this.#isDrained) this.#finish();
     else if (this.#ended) this.#run.enter('draining');
     else if (this.#inFlight === 0 && this.#run.waits.size > 0 && this.#run.phase !== 'rebuilding') {
@@ -160,9 +170,10 @@ class Delivery {
     }
   }
 
+  /** Whether anything may start at all. */
   #mayStart(now: number): boolean {
-    const { lease, progress, edges } = this.#run;
-    const { window, pace } = this.#endpoint;
+    const { lease, edges } = this.#run;
+    const { window } = this.#endpoint;
     if (!lease.mayAct || this.#flights.signal.aborted) return false;
     if (this.#endpoint.health.isSuspended && !this.#mayProbe(now)) return false;
     if (window.room(this.#inFlight, now) === 0) {
@@ -174,18 +185,24 @@ class Delivery {
       }
       return false;
     }
-    if (!progress.cut.mayStart()) {
-      this.#cutKeeper.cutNow();
-      return false;
-    }
-    const paceMs = pace.take(now);
-    if (paceMs > 0) {
-      this.#run.enter('throttled');
-      edges.emit('delivery.limited', { by: 'rate', waitMs: paceMs });
-      this.#wakeIn(paceMs);
-      return false;
-    }
-    return true;
+    return this.#isWithinBound(1);
+  }
+
+  /** Whether a message of so many events may: each counts against the repeat bound and the rate. */
+  #mayStartAll(events: number, now: number): boolean {
+    if (!this.#isWithinBound(events)) return false;
+    const paceMs = this.#endpoint.pace.take(now, events);
+    if (paceMs === 0) return true;
+    this.#run.enter('throttled');
+    this.#run.edges.emit('delivery.limited', { by: 'rate', waitMs: paceMs });
+    this.#wakeIn(paceMs);
+    return false;
+  }
+
+  #isWithinBound(events: number): boolean {
+    const mayStart = this.#run.progress.cut.mayStart(events);
+    if (!mayStart) this.#cutKeeper.cutNow();
+    return mayStart;
   }
 
   /** While the endpoint is down: one at a time, when the next probe is due. */
@@ -200,36 +217,30 @@ class Delivery {
     return false;
   }
 
-  #start(item: Retry): void {
+  #start(message: Message): void {
     this.#inFlight++;
-    this.#run.progress.cut.started();
+    this.#run.progress.cut.started(message.events.length);
     this.#run.edges.emit('delivery.in_flight', { change: 1 });
     if (this.#run.phase === 'throttled' || this.#run.phase === 'waiting') {
       this.#run.enter(this.#ended ? 'draining' : 'streaming');
     }
     const sentAtMs = this.#run.edges.clock.monoMs();
     void this.#endpoint
-      .send(item, this.#flights.signal)
+      .send(message, this.#flights.signal)
       .then((answer) => {
-        this.#answered(item, answer, sentAtMs);
+        this.#answered(message, answer, sentAtMs);
       })
       .catch(this.#run.crash);
   }
 
-  #answered(item: Retry, answer: Answer, sentAtMs: number): void {
+  #answered(message: Message, answer: Answer, sentAtMs: number): void {
     const { progress, edges } = this.#run;
-    this.#settlement.answered(item, answer, sentAtMs, this.#inFlight);
+    this.#settlement.answered(message, answer, sentAtMs, this.#inFlight);
     this.#inFlight--;
     edges.emit('delivery.in_flight', { change: -1 });
     this.#run.endpointPause = this.#endpoint.health.pause;
     if (progress.cut.isDue) this.#cutKeeper.cutNow();
     this.#pump();
-  }
-
-  #takeQueued(): Retry {
-    const event = this.#queue[this.#head++];
-    if (!event) throw new Error('the queue is empty');
-    return { event, attempt: 1, failed: 0 };
   }
 
   #wakeIn(ms: number): void {
@@ -252,7 +263,7 @@ class Delivery {
     const { gauges } = this.#run;
     gauges.inFlight = this.#inFlight;
     gauges.window = this.#endpoint.window.limit;
-    gauges.queued = this.#queued;
-    gauges.retrying = this.#retries.size;
+    gauges.queued = this.#outbox.queued;
+    gauges.retrying = this.#outbox.waiting;
   }
 }

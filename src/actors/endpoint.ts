@@ -3,16 +3,15 @@
 // to the old URL is not used again.
 
 import type { KeyObject } from 'node:crypto';
+import { bodyOf, contentType, messageId } from '../domain/message.ts';
+import type { DeliveryProfile, Message } from '../domain/message.ts';
 import { Pace } from '../domain/pace.ts';
 import type { Answer, DeliveryTarget, ReceiverConnection } from '../domain/sender.ts';
 import { decodeSecret, sign } from '../domain/signature.ts';
 import { Window } from '../domain/window.ts';
 import { EndpointHealth } from '../machines/endpoint-health.ts';
 import { pause } from '../domain/pause.ts';
-import type { Retry } from './retry-queue.ts';
 import type { Run } from './run.ts';
-
-const EMPTY = Buffer.alloc(0);
 
 export class Endpoint {
   readonly window: Window;
@@ -49,10 +48,17 @@ export class Endpoint {
     return endpoint;
   }
 
-  /** Sends one attempt; never rejects for what the receiver does. */
-  send({ event, attempt }: Retry, signal: AbortSignal): Promise<Answer> {
-    const body = event.value ?? EMPTY;
-    const { id } = this.#run.job;
+  /** How the webhook wants its events packed now. */
+  get profile(): DeliveryProfile {
+    return this.#target.delivery;
+  }
+
+  /** Sends one attempt; never rejects for what the receiver does. A batch is signed as the one message it is. */
+  send(message: Message, signal: AbortSignal): Promise<Answer> {
+    const { mode } = this.profile;
+    const { events, attempt } = message;
+    const body = bodyOf(message, mode);
+    const id = messageId(message);
     const seconds = Math.floor(this.#run.edges.clock.wallMs() / 1_000);
     return this.#connection.send({
       body,
@@ -60,15 +66,16 @@ export class Endpoint {
       signal,
       mayHandOver: () => this.#mayHandOver,
       headers: {
-        'content-type': 'application/json',
+        'content-type': contentType(message, mode),
         'user-agent': 'Reprise',
-        'webhook-id': event.eventId,
+        'webhook-id': id,
         'webhook-timestamp': String(seconds),
-        'webhook-signature': sign(this.#secrets, event.eventId, seconds, body),
-        'reprise-job-id': id,
+        'webhook-signature': sign(this.#secrets, id, seconds, body),
+        'reprise-job-id': this.#run.job.id,
         'reprise-fence': String(this.#run.lease.key.fence),
-        'reprise-event-time': new Date(event.timestampMs).toISOString(),
+        'reprise-event-time': new Date(events[0]?.timestampMs ?? 0).toISOString(),
         'reprise-attempt': String(attempt),
+        ...(events.length > 1 && { 'reprise-event-count': String(events.length) }),
       },
     });
   }

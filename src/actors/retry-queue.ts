@@ -1,26 +1,29 @@
-// Events that wait for their next attempt, ordered by when it is due: a binary heap, because a failing receiver
-// can put a whole window in here at once.
+// Messages that wait for their next attempt: a binary heap, because a failing receiver can put a whole window in
+// here at once. Ordered by when they are due, or in strict order by their place in the log alone.
 
-import type { LogEvent } from '../domain/log.ts';
-
-export interface Retry {
-  readonly event: LogEvent;
-  /** The number of the next attempt, as the receiver sees it; 1 = the first. */
-  readonly attempt: number;
-  /** Attempts that failed so far by the event's own account: those of an outage do not count. */
-  readonly failed: number;
-}
+import type { Message } from '../domain/message.ts';
 
 interface Entry {
-  readonly retry: Retry;
+  readonly message: Message;
   readonly dueMs: number;
 }
 
 export class RetryQueue {
+  readonly #isStrict: boolean;
   readonly #heap: Entry[] = [];
+  #events = 0;
+
+  constructor(isStrict: boolean) {
+    this.#isStrict = isStrict;
+  }
 
   get size(): number {
     return this.#heap.length;
+  }
+
+  /** In all messages. */
+  get events(): number {
+    return this.#events;
   }
 
   /** When the first is due; Infinity when nothing waits. */
@@ -32,28 +35,30 @@ export class RetryQueue {
     return this.nextDueMs <= nowMs;
   }
 
-  add(retry: Retry, dueMs: number): void {
+  add(message: Message, dueMs: number): void {
     const heap = this.#heap;
-    heap.push({ retry, dueMs });
+    this.#events += message.events.length;
+    heap.push({ message, dueMs });
     let child = heap.length - 1;
     while (child > 0) {
       const parent = (child - 1) >> 1;
-      if (this.#dueAt(parent) <= dueMs) break;
+      if (!this.#isBefore(child, parent)) break;
       this.#swap(child, parent);
       child = parent;
     }
   }
 
-  /** The one that is due first; throws when nothing waits. */
-  take(): Retry {
+  /** The first; throws when nothing waits. */
+  take(): Message {
     const heap = this.#heap;
     const first = heap[0];
     const last = heap.pop();
     if (!first || !last) throw new Error('nothing waits for a retry');
-    if (heap.length === 0) return first.retry;
+    this.#events -= first.message.events.length;
+    if (heap.length === 0) return first.message;
     heap[0] = last;
     this.#sink();
-    return first.retry;
+    return first.message;
   }
 
   #sink(): void {
@@ -62,15 +67,20 @@ export class RetryQueue {
       const left = parent * 2 + 1;
       if (left >= this.#heap.length) return;
       const right = left + 1;
-      const child = right < this.#heap.length && this.#dueAt(right) < this.#dueAt(left) ? right : left;
-      if (this.#dueAt(parent) <= this.#dueAt(child)) return;
+      const child = right < this.#heap.length && this.#isBefore(right, left) ? right : left;
+      if (!this.#isBefore(child, parent)) return;
       this.#swap(parent, child);
       parent = child;
     }
   }
 
-  #dueAt(index: number): number {
-    return this.#heap[index]?.dueMs ?? Infinity;
+  /** Of those that are due together the oldest goes first. */
+  #isBefore(a: number, b: number): boolean {
+    const first = this.#heap[a];
+    const second = this.#heap[b];
+    if (!first || !second) throw new Error('heap index out of range');
+    if (!this.#isStrict && first.dueMs !== second.dueMs) return first.dueMs < second.dueMs;
+    return first.message.rank < second.message.rank;
   }
 
   #swap(a: number, b: number): void {

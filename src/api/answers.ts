@@ -4,6 +4,7 @@ import { Type, type Static } from 'typebox';
 import type { Fact } from '../domain/fact.ts';
 import { DEAD_LETTER_STATES } from '../domain/dead-letter.ts';
 import { JOB_STATES } from '../domain/job.ts';
+import { DELIVERY_MODES } from '../domain/message.ts';
 import { id, instant, maybeInteger, maybeText, text } from './fields.ts';
 
 const webhookFields = {
@@ -13,6 +14,14 @@ const webhookFields = {
   description: text('what its owner wrote'),
   maxRate: maybeInteger('most events per second; null = the deployment’s limit alone'),
   concurrency: maybeInteger('most requests in flight; null = the deployment’s default'),
+  delivery: Type.Object(
+    {
+      mode: Type.Enum([...DELIVERY_MODES], { description: 'one event per request, or batches' }),
+      maxEvents: Type.Integer({ description: 'most events of a batch' }),
+      maxBytes: Type.Integer({ description: 'most bytes of a batch' }),
+    },
+    { description: 'how events are packed into requests' },
+  ),
   version: Type.Integer({ description: 'rises with each change' }),
   createdAt: instant('when it was registered'),
   updatedAt: instant('when it was last changed'),

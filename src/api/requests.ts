@@ -2,6 +2,7 @@
 // instants, the webhook's target) is checked where it is used.
 
 import { Type } from 'typebox';
+import { BATCH_LIMITS, DELIVERY_MODES } from '../domain/message.ts';
 import { DEFAULT_LIMIT, MAX_LIMIT } from './cursor.ts';
 import { id, maybeInteger } from './fields.ts';
 import { INSTANT_FORM } from './range.ts';
@@ -26,6 +27,29 @@ const url = Type.String({
 });
 const description = Type.String({ maxLength: 500, description: 'text of at most 500 characters' });
 
+const batchLimit = (of: string, { least, most, usual }: { least: number; most: number; usual: number }) =>
+  Type.Integer({
+    minimum: least,
+    maximum: most,
+    default: usual,
+    description: `an integer from ${least} to ${most} (${of} at most; default ${usual})`,
+  });
+const delivery = Type.Object(
+  {
+    mode: Type.Enum([...DELIVERY_MODES], {
+      description:
+        'single (one event per request; the default), ndjson (application/x-ndjson, one event per line) or ' +
+        'json-array (application/json, an array of events)',
+    }),
+    maxEvents: Type.Optional(batchLimit('events in one request', BATCH_LIMITS.maxEvents)),
+    maxBytes: Type.Optional(batchLimit('bytes of one body', BATCH_LIMITS.maxBytes)),
+  },
+  {
+    ...CLOSED,
+    description: 'an object with mode, maxEvents and maxBytes: how events are packed; replaced as a whole',
+  },
+);
+
 export const webhookDraft = (maxRate: number) =>
   Type.Object(
     {
@@ -41,6 +65,7 @@ export const webhookDraft = (maxRate: number) =>
       description: Type.Optional(description),
       maxRate: Type.Optional(rateLimit(maxRate)),
       concurrency: Type.Optional(concurrencyLimit),
+      delivery: Type.Optional(delivery),
     },
     CLOSED,
   );
@@ -52,6 +77,7 @@ export const webhookChange = (maxRate: number) =>
       description: Type.Optional(description),
       maxRate: Type.Optional(rateLimit(maxRate)),
       concurrency: Type.Optional(concurrencyLimit),
+      delivery: Type.Optional(delivery),
       rotateSecret: Type.Optional(
         Type.Literal(true, { description: 'true: a new secret is made and told once in this answer' }),
       ),

@@ -10,6 +10,8 @@ import { RepriseError, type InputFault } from '../domain/errors.ts';
 interface PropertySchema {
   readonly type?: unknown;
   readonly description?: string;
+  /** Of an object inside the body. */
+  readonly properties?: Properties;
 }
 type Properties = Readonly<Record<string, PropertySchema>>;
 
@@ -50,16 +52,17 @@ function faultsOf(finding: Finding, properties: Properties, inBody: boolean): In
   const at = (path: string): string => (inBody ? path : path.slice(1));
   const names = (key: string): string[] => (params as Record<string, string[]>)[key] ?? [];
   const inside = (name: string): string => at(`${instancePath}/${escapePointer(name)}`);
+  const { here, inner } = lookUp(properties, instancePath);
   switch (keyword) {
     case 'required':
       return names('requiredProperties').map((name) => ({
         pointer: inside(name),
-        detail: `is missing${allowed(properties[name])}`,
+        detail: `is missing${allowed(inner[name])}`,
       }));
     case 'additionalProperties':
       return names('additionalProperties').map((name) => ({
         pointer: inside(name),
-        detail: `is not known here; allowed: ${Object.keys(properties).join(', ')}`,
+        detail: `is not known here; allowed: ${Object.keys(inner).join(', ')}`,
       }));
     case 'boolean':
       // The shadow of an additionalProperties finding.
@@ -68,10 +71,24 @@ function faultsOf(finding: Finding, properties: Properties, inBody: boolean): In
       return [
         {
           pointer: at(instancePath),
-          detail: `${finding.message}${allowed(properties[instancePath.slice(1)])}`,
+          detail: `${finding.message}${allowed(here)}`,
         },
       ];
   }
+}
+
+/** The property at a path (none at the root) and the properties in it. */
+function lookUp(
+  root: Properties,
+  path: string,
+): { readonly here: PropertySchema | undefined; readonly inner: Properties } {
+  let here: PropertySchema | undefined;
+  let inner = root;
+  for (const name of path.split('/').slice(1)) {
+    here = inner[name];
+    inner = here?.properties ?? {};
+  }
+  return { here, inner };
 }
 
 const allowed = (property: PropertySchema | undefined): string =>

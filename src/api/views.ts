@@ -12,7 +12,7 @@ import { formatInstant } from './range.ts';
 const maybeInstant = (ms: number | null): string | null => (ms === null ? null : formatInstant(ms));
 
 export function showWebhook(webhook: WebhookView): WebhookAnswer {
-  const { id, url, key, description, maxRate, concurrency, version } = webhook;
+  const { id, url, key, description, maxRate, concurrency, delivery, version } = webhook;
   return {
     id,
     url,
@@ -20,6 +20,7 @@ export function showWebhook(webhook: WebhookView): WebhookAnswer {
     description,
     maxRate,
     concurrency,
+    delivery,
     version,
     createdAt: formatInstant(webhook.createdAtMs),
     updatedAt: formatInstant(webhook.updatedAtMs),

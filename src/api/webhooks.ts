@@ -7,6 +7,7 @@ import type { FastifyRequest } from 'fastify';
 import type { Static } from 'typebox';
 import { RepriseError } from '../domain/errors.ts';
 import { asWebhookId, isId, type WebhookId } from '../domain/ids.ts';
+import { SINGLE } from '../domain/message.ts';
 import { newSecret } from '../domain/signature.ts';
 import type { ReplayStore, WebhookPatch } from '../domain/replay-store.ts';
 import { principalOf } from './access.ts';
@@ -39,7 +40,8 @@ export function webhookRoutes({ store, checkUrl, maxRate }: WebhookRoutes): Fast
       const { url, key = null, description = '', maxRate = null, concurrency = null } = request.body;
       if (key !== null) checkKey(key, principalOf(request).admin);
       refuseTarget(url, checkUrl);
-      const draft = { url, key, description, maxRate, concurrency, secret: newSecret() };
+      const delivery = { ...SINGLE, ...request.body.delivery };
+      const draft = { url, key, description, maxRate, concurrency, delivery, secret: newSecret() };
       const made = await store.createWebhook(principalOf(request).tenant, draft);
       if (made === 'key_taken') throw keyTaken();
       return reply
@@ -139,7 +141,14 @@ function refuseTarget(url: string, checkUrl: WebhookRoutes['checkUrl']): void {
 
 type Change = Static<ReturnType<typeof webhookChange>>;
 
-function patchOf({ rotateSecret, ...fields }: Change, checkUrl: WebhookRoutes['checkUrl']): WebhookPatch {
+function patchOf(
+  { rotateSecret, delivery, ...fields }: Change,
+  checkUrl: WebhookRoutes['checkUrl'],
+): WebhookPatch {
   if (fields.url !== undefined) refuseTarget(fields.url, checkUrl);
-  return rotateSecret ? { ...fields, secret: newSecret() } : fields;
+  return {
+    ...fields,
+    ...(delivery && { delivery: { ...SINGLE, ...delivery } }),
+    ...(rotateSecret && { secret: newSecret() }),
+  };
 }

@@ -85,9 +85,14 @@ export class CutTracker {
     this.#revision++;
   }
 
-  /** Whether another event may be handed to a socket without breaking the repeat bound. */
-  mayStart(): boolean {
-    return this.exposed < this.#maxRepeat;
+  /** Whether so many more events may be handed to a socket without breaking the repeat bound. */
+  mayStart(count = 1): boolean {
+    return count <= this.room;
+  }
+
+  /** How many more events may be handed to a socket now. */
+  get room(): number {
+    return this.#maxRepeat - this.exposed;
   }
 
   /** Events a crash now could repeat: in flight, or settled since the durable cut. */
@@ -112,13 +117,14 @@ export class CutTracker {
     return this.#revision !== this.#revisionDurable;
   }
 
-  started(): void {
-    this.#inFlight++;
+  /** So many events are handed to a socket. */
+  started(count = 1): void {
+    this.#inFlight += count;
   }
 
-  /** The attempt ended and the event stays owed (it will be tried again). */
-  returned(): void {
-    this.#inFlight--;
+  /** The attempt ended and its events stay owed (they will be tried again). */
+  returned(count = 1): void {
+    this.#inFlight -= count;
   }
 
   /** The attempt ended and the event is delivered or dead-lettered. */

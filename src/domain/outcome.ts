@@ -69,6 +69,14 @@ export function judge(answer: Answer, attempt: number, policy: RetryPolicy, rand
   };
 }
 
+/** Attempts of a batch while its fault may pass; then one of its events may be the cause, or its size. */
+const BATCH_ATTEMPTS = 3;
+
+/** Whether a batch that failed for the `attempt`-th time with this answer is halved instead of repeated. */
+export function isToHalve(answer: Answer, attempt: number, { maxAttempts }: RetryPolicy): boolean {
+  return hintOf(answer) === 'rejects' || attempt >= Math.min(maxAttempts, BATCH_ATTEMPTS);
+}
+
 /** What the answer says about the endpoint; null = nothing (we aborted the attempt, or it met a stale socket). */
 export function hintOf(answer: Answer): EndpointHint | null {
   if (answer.kind === 'unanswered') return isOfMoment(answer.failure) ? null : 'unavailable';

@@ -32,6 +32,14 @@ export class Pace {
     return Math.max(1 + (this.#rate * LATE_MS) / 1000, (this.#rate * BURST_MS) / 1000);
   }
 
+  /**
+   * The most events that one request may carry: half a burst, so that a bucket which waits until it holds them all is
+   * not full, and loses nothing, when the timer comes late.
+   */
+  get most(): number {
+    return Math.max(1, Math.floor(this.burst / 2));
+  }
+
   /** Changes the rate from `nowMs` on. Throws like the constructor. */
   setRate(rate: number, nowMs: number): void {
     const next = checked(rate);
@@ -40,9 +48,15 @@ export class Pace {
     this.#tokens = Math.min(this.#tokens, this.burst);
   }
 
-  /** 0 = one token was taken; else the ms (may be a fraction) after which one can be there. */
-  take(nowMs: number): number {
-    return this.takeMany(nowMs, 1) === 1 ? 0 : this.waitMs(nowMs);
+  /**
+   * All or nothing: 0 = `count` tokens were taken; else the ms (may be a fraction) after which they can be there.
+   * Throws for more than a burst, which would never be there.
+   */
+  take(nowMs: number, count = 1): number {
+    if (count > this.burst) throw new Error(`${count} tokens are more than a burst of ${this.burst}`);
+    const waitMs = this.waitMs(nowMs, count);
+    if (waitMs === 0 && this.#rate !== Infinity) this.#tokens -= count;
+    return waitMs;
   }
 
   /**
@@ -57,11 +71,11 @@ export class Pace {
     return taken;
   }
 
-  /** Ms until the next token is there; 0 when one is. Takes none. */
-  waitMs(nowMs: number): number {
+  /** Ms until so many tokens are there; 0 when they are. Takes none. */
+  waitMs(nowMs: number, count = 1): number {
     if (this.#rate === Infinity) return 0;
     this.#refill(nowMs);
-    const missing = 1 - this.#tokens;
+    const missing = count - this.#tokens;
     return missing <= ROUNDING ? 0 : (missing * 1000) / this.#rate;
   }
 

@@ -5,6 +5,7 @@ import type { DeadLetterView, TakeUpRefusal, TakeUpRequest } from './dead-letter
 import type { Fact, Proposal } from './fact.ts';
 import type { JobId, TenantId, WebhookId } from './ids.ts';
 import type { JobSpec, JobState, Limits } from './job.ts';
+import type { DeliveryProfile } from './message.ts';
 import type { CommitResult, JobView } from './store.ts';
 
 export interface Page<Item> {
@@ -27,6 +28,7 @@ export interface WebhookView {
   readonly description: string;
   readonly maxRate: number | null;
   readonly concurrency: number | null;
+  readonly delivery: DeliveryProfile;
   readonly version: number;
   readonly createdAtMs: number;
   readonly updatedAtMs: number;
@@ -39,12 +41,13 @@ export interface WebhookDraft {
   readonly description: string;
   readonly maxRate: number | null;
   readonly concurrency: number | null;
+  readonly delivery: DeliveryProfile;
   /** `whsec_...` */
   readonly secret: string;
 }
 
 export type WebhookPatch = Partial<
-  Pick<WebhookDraft, 'url' | 'description' | 'maxRate' | 'concurrency' | 'secret'>
+  Pick<WebhookDraft, 'url' | 'description' | 'maxRate' | 'concurrency' | 'delivery' | 'secret'>
 >;
 
 /** The API's side: every call carries the tenant; a foreign id is an absent one. */

@@ -1,6 +1,8 @@
 // Port to the receiver: one signed request at a time, bounded in time and memory whatever the receiver does.
 // What an answer means is domain/outcome's business, not the sender's.
 
+import type { DeliveryProfile } from './message.ts';
+
 /**
  * Why an attempt ended without an answer. `blocked`: the address guard refused the target. `stale`: a socket that
  * had carried answers died without a byte of this one, as when the receiver closes it for idleness: try again now.
@@ -58,4 +60,5 @@ export interface DeliveryTarget {
   readonly secrets: readonly string[];
   readonly maxRate: number | null;
   readonly concurrency: number | null;
+  readonly delivery: DeliveryProfile;
 }

@@ -27,7 +27,7 @@ export interface Signals {
   'read.gap': { source: string; from: number; to: number; reason: string };
   'dedupe.done': { duplicates: number; tombstones: number; filtered: number };
   'dedupe.evicted': { jobId: string; identities: number };
-  'delivery.attempt': { outcome: string; durationMs: number };
+  'delivery.attempt': { outcome: string; events: number; durationMs: number };
   'delivery.dead_letter': { jobId: string; reason: string };
   'delivery.in_flight': { change: number };
   'delivery.limited': { by: string; waitMs: number };

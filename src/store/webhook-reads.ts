@@ -4,10 +4,12 @@
 import type { Kysely } from 'kysely';
 import { asTenantId, asWebhookId } from '../domain/ids.ts';
 import type { TenantId, WebhookId } from '../domain/ids.ts';
+import { SINGLE } from '../domain/message.ts';
+import type { DeliveryProfile } from '../domain/message.ts';
 import type { DeliveryTarget } from '../domain/sender.ts';
 import type { Page, PageRequest, WebhookView } from '../domain/replay-store.ts';
 import type { Tables, WebhookRow } from './schema.ts';
-import { bigint, cursorOf, fromDatetime, fromJson } from './values.ts';
+import { bigint, cursorOf, fromDatetime, fromJson, fromJsonOrNull, toJson } from './values.ts';
 
 export async function selectWebhook(
   db: Kysely<Tables>,
@@ -52,7 +54,7 @@ export async function readWebhooks(
 export async function readTarget(db: Kysely<Tables>, id: WebhookId): Promise<DeliveryTarget | null> {
   const row = await db
     .selectFrom('webhooks')
-    .select(['id', 'version', 'url', 'secrets', 'max_rate', 'concurrency'])
+    .select(['id', 'version', 'url', 'secrets', 'max_rate', 'concurrency', 'profile'])
     .where('id', '=', bigint(id))
     .where('deleted_at', 'is', null)
     .executeTakeFirst();
@@ -64,6 +66,7 @@ export async function readTarget(db: Kysely<Tables>, id: WebhookId): Promise<Del
     secrets: fromJson<readonly string[]>(row.secrets),
     maxRate: row.max_rate,
     concurrency: row.concurrency,
+    delivery: deliveryOf(row.profile),
   };
 }
 
@@ -76,10 +79,22 @@ export function webhookViewOf(row: WebhookRow): WebhookView {
     description: row.description,
     maxRate: row.max_rate,
     concurrency: row.concurrency,
+    delivery: deliveryOf(row.profile),
     version: row.version,
     createdAtMs: fromDatetime(row.created_at),
     updatedAtMs: fromDatetime(row.updated_at),
   };
+}
+
+interface Profile {
+  readonly delivery: DeliveryProfile;
+}
+
+export const toProfile = (delivery: DeliveryProfile): string => toJson({ delivery } satisfies Profile);
+
+/** A webhook from before there were batches has no profile. */
+function deliveryOf(profile: unknown): DeliveryProfile {
+  return fromJsonOrNull<Profile>(profile)?.delivery ?? SINGLE;
 }
 
 /** Only a deleted webhook can be without its key, and those are not shown. */

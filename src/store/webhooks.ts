@@ -14,7 +14,7 @@ import { inTransaction, keep, undo } from './transaction.ts';
 import type { Tx } from './transaction.ts';
 import { lockWebhook } from './turn.ts';
 import { bigint, toJson, utcNow } from './values.ts';
-import { selectWebhook, webhookViewOf } from './webhook-reads.ts';
+import { selectWebhook, toProfile, webhookViewOf } from './webhook-reads.ts';
 
 /** An id, or a default key, that is already there: one in 2^22 per millisecond, or somebody's own key. */
 const FRESH_IDS = 3;
@@ -88,7 +88,7 @@ async function insertWebhook(
       secrets_key_id: null,
       max_rate: draft.maxRate,
       concurrency: draft.concurrency,
-      profile: null,
+      profile: toProfile(draft.delivery),
       version: 1,
       created_at: utcNow,
       updated_at: utcNow,
@@ -107,6 +107,7 @@ export function changeWebhook(db: Database, tenant: TenantId, id: WebhookId, pat
       ...(patch.description === undefined ? {} : { description: patch.description }),
       ...(patch.maxRate === undefined ? {} : { max_rate: patch.maxRate }),
       ...(patch.concurrency === undefined ? {} : { concurrency: patch.concurrency }),
+      ...(patch.delivery === undefined ? {} : { profile: toProfile(patch.delivery) }),
       ...(patch.secret === undefined ? {} : { secrets: toJson([patch.secret]) }),
     };
     if (Object.keys(changes).length === 0) return undo(webhookViewOf(row));

@@ -82,8 +82,8 @@ function reading(meter: Meters, count: Count) {
 
 function edges(meter: Meters, count: Count, time: Time) {
   return {
-    'delivery.attempt': ({ outcome, durationMs }) => {
-      count(M.attempts, { outcome });
+    'delivery.attempt': ({ outcome, events, durationMs }) => {
+      count(M.attempts, { outcome }, events);
       time(M.attemptSeconds, durationMs);
     },
     'delivery.in_flight': ({ change }) => meter(M.inFlight).add(change),

@@ -9,6 +9,7 @@ import type { Fact } from '../../src/domain/fact.ts';
 import { asTenantId } from '../../src/domain/ids.ts';
 import type { TenantId, WebhookId } from '../../src/domain/ids.ts';
 import type { Emit, SignalName } from '../../src/domain/signals.ts';
+import { SINGLE } from '../../src/domain/message.ts';
 import type { ReplayStore, WebhookDraft } from '../../src/domain/replay-store.ts';
 import type { JobStore, JobView } from '../../src/domain/store.ts';
 import { fold } from '../../src/machines/replay-job/decide.ts';
@@ -118,6 +119,7 @@ export const draft: WebhookDraft = {
   description: '',
   maxRate: null,
   concurrency: null,
+  delivery: SINGLE,
   secret: 'whsec_dGVzdA==',
 };
 

@@ -7,6 +7,8 @@ import type { Fact, Proposal, TakesUp } from '../../src/domain/fact.ts';
 import { asInstanceId, asJobId, asTenantId } from '../../src/domain/ids.ts';
 import { NO_COUNTS } from '../../src/domain/job.ts';
 import type { JobSpec } from '../../src/domain/job.ts';
+import { SINGLE } from '../../src/domain/message.ts';
+import type { DeliveryProfile } from '../../src/domain/message.ts';
 import type { Claim, ClaimRequest, CommitResult, CutWrite, HeartbeatDetail } from '../../src/domain/store.ts';
 import type { ReplayStore, SteerRequest } from '../../src/domain/replay-store.ts';
 import type { JobStore, JobView, LeaseKey } from '../../src/domain/store.ts';
@@ -22,6 +24,8 @@ export class MemoryJobStore extends MemoryCut {
   readonly facts: Fact[] = [];
   /** Called before each write of an owner; throw to lose it. */
   beforeWrite: () => void = () => undefined;
+  /** How the webhook wants its events packed. */
+  delivery: DeliveryProfile = SINGLE;
   /** The database's clock. */
   clockMs = 1_000_000_000;
   #lease: { readonly token: string; readonly untilMs: number } | null = null;
@@ -103,6 +107,7 @@ export class MemoryJobStore extends MemoryCut {
           secrets: ['whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo='],
           maxRate: null,
           concurrency: null,
+          delivery: this.delivery,
         }),
       instanceAlive: () => Promise.resolve(),
       instanceGone: () => Promise.resolve(),

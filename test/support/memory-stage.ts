@@ -41,15 +41,31 @@ function numbers(seed: number): () => number {
   };
 }
 
+/** The events in one request: a batch's values name their ids (memory-log.ts). */
+function idsIn(headers: SendRequest['headers'], body: Buffer): readonly string[] {
+  if (headers['reprise-event-count'] === undefined) return [headers['webhook-id'] ?? ''];
+  const text = body.toString();
+  const isLines = headers['content-type'] === 'application/x-ndjson';
+  const values = JSON.parse(isLines ? `[${text.trimEnd().replaceAll('\n', ',')}]` : text) as { id: string }[];
+  if (String(values.length) !== headers['reprise-event-count']) throw new Error('a batch of another size');
+  return values.map(({ id }) => id);
+}
+
 const ENDED = statesTagged('terminal');
 
 export class Stage {
   readonly store: MemoryJobStore;
   /** Events that the receiver refuses for good. */
   poison: ReadonlySet<string> = new Set();
+  /** What the receiver answers to a batch, whatever is in it; null = it takes batches. */
+  batchStatus: number | null = null;
   /** At this step of the first owner somebody asks to cancel the job. */
   cancelAt = Infinity;
   readonly accepted: string[] = [];
+  /** Event ids of each request that was handed over whole, whatever its answer. */
+  readonly requests: (readonly string[])[] = [];
+  /** The most events that were in flight together. */
+  mostInFlight = 0;
   /** Facts that a live actor was moved by, with its owner. */
   readonly moves: string[] = [];
   /** What others do just after a claim. */
@@ -59,6 +75,7 @@ export class Stage {
   readonly #world: World;
   #steps = 0;
   #crashAt = Infinity;
+  #inFlight = 0;
   #crash: () => void = () => undefined;
   #cancel: () => void = () => undefined;
 
@@ -131,7 +148,18 @@ export class Stage {
     if (this.#random() < 0.5) throw new Error('the owner is dead');
   }
 
-  async #send({ headers, signal }: SendRequest): Promise<Answer> {
+  async #send(request: SendRequest): Promise<Answer> {
+    const ids = idsIn(request.headers, request.body);
+    this.#inFlight += ids.length;
+    this.mostInFlight = Math.max(this.mostInFlight, this.#inFlight);
+    try {
+      return await this.#answer(ids, request.signal);
+    } finally {
+      this.#inFlight -= ids.length;
+    }
+  }
+
+  async #answer(ids: readonly string[], signal: AbortSignal): Promise<Answer> {
     for (let turns = Math.floor(this.#random() * 6); turns >= 0; turns--) {
       await new Promise((resolve) => setImmediate(resolve));
     }
@@ -142,12 +170,14 @@ export class Stage {
     } catch {
       return { ...unanswered, failure: 'aborted' };
     }
-    const id = headers['webhook-id'] ?? '';
-    if (this.poison.has(id)) return { kind: 'answered', status: 400, retryAfterMs: null, durationMs: 0 };
+    this.requests.push(ids);
+    const isPoison = ids.some((id) => this.poison.has(id));
+    const refusal = isPoison ? 400 : ids.length > 1 ? this.batchStatus : null;
+    if (refusal !== null) return { kind: 'answered', status: refusal, retryAfterMs: null, durationMs: 0 };
     const luck = this.#random();
     if (luck < 0.1) return { kind: 'answered', status: 503, retryAfterMs: null, durationMs: 0 };
     if (luck < 0.2) return { ...unanswered, failure: 'reset' };
-    this.accepted.push(id);
+    this.accepted.push(...ids);
     return { kind: 'answered', status: 200, retryAfterMs: null, durationMs: 0 };
   }
 

@@ -16,6 +16,7 @@ export interface Range {
   readonly toMs: number;
   readonly maxRate?: number;
   readonly scan?: 'bounded' | 'full';
+  readonly order?: 'any' | 'strict';
 }
 
 const ENV = {

@@ -27,7 +27,7 @@ it.skipIf(isMissing)('the exposition passes promtool check metrics', async () =>
     version: '1.0.0',
     gauges: () => Promise.resolve([{ gauge: 'jobs', labels: { state: 'OPEN' }, value: 1 }]),
   });
-  metrics.listen('delivery.attempt', { outcome: 'delivered', durationMs: 3 });
+  metrics.listen('delivery.attempt', { outcome: 'delivered', events: 2, durationMs: 3 });
   metrics.listen('read.gap', { source: 'dc1/delivery_log', from: 1, to: 4, reason: 'retention' });
   metrics.listen('job.moved', { jobId: '1', fact: 'CLAIMED', from: 'OPEN', to: 'STARTED', fence: 1 });
   metrics.listen('delivery.limited', { by: 'rate', waitMs: 4 });

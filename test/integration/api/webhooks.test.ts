@@ -68,6 +68,42 @@ describe('changing a webhook', () => {
     expect((await api.call('GET', path)).body).not.toHaveProperty('secret');
   });
 
+  it('takes the packing of its events as a whole, and says the default', async () => {
+    const webhook = await register();
+    const path = `/v1/webhooks/${String(webhook['id'])}`;
+    const usual = { maxEvents: 100, maxBytes: 262_144 };
+    expect(webhook['delivery']).toEqual({ mode: 'single', ...usual });
+    const delivery = { mode: 'ndjson', maxEvents: 1_000, maxBytes: 1_048_576 };
+    expect((await register({ delivery }))['delivery']).toEqual(delivery);
+    const changed = await api.call('PATCH', path, { delivery });
+    expect(changed.body).toMatchObject({ delivery, version: 2 });
+    const again = await api.call('PATCH', path, { delivery: { mode: 'json-array' } });
+    expect(again.body).toMatchObject({ delivery: { mode: 'json-array', ...usual }, version: 3 });
+    expect((await api.call('PATCH', path, { maxRate: 9 })).body?.['delivery']).toEqual(
+      again.body?.['delivery'],
+    );
+  });
+
+  it.each([
+    [{ mode: 'lines' }, '/delivery/mode'],
+    [{ maxEvents: 10 }, '/delivery/mode'],
+    [{ mode: 'ndjson', maxEvents: 0 }, '/delivery/maxEvents'],
+    [{ mode: 'ndjson', maxEvents: 1_001 }, '/delivery/maxEvents'],
+    [{ mode: 'ndjson', maxEvents: 1.5 }, '/delivery/maxEvents'],
+    [{ mode: 'ndjson', maxBytes: 1_023 }, '/delivery/maxBytes'],
+    [{ mode: 'ndjson', maxBytes: 1_048_577 }, '/delivery/maxBytes'],
+    [{ mode: 'ndjson', linger: 5 }, '/delivery/linger'],
+    ['ndjson', '/delivery'],
+    [null, '/delivery'],
+  ])('refuses the packing %j at %s', async (delivery, pointer) => {
+    const before = await api.stored();
+    const got = await api.call('POST', '/v1/webhooks', { url: URL_OK, delivery });
+    expect(got.status).toBe(400);
+    const fault = problemOf(got).errors?.find((one) => one.pointer === pointer);
+    expect(fault?.detail).toContain('; allowed: ');
+    expect(await api.stored()).toBe(before);
+  });
+
   it('refuses the key, nothing at all, and a bad URL, and changes nothing', async () => {
     const path = `/v1/webhooks/${String((await register())['id'])}`;
     const before = await api.stored();

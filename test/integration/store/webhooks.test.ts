@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { asInstanceId, asJobId, asTenantId, asWebhookId } from '../../../src/domain/ids.ts';
+import { SINGLE } from '../../../src/domain/message.ts';
 import type { WebhookView } from '../../../src/domain/replay-store.ts';
 import type { JobStore } from '../../../src/domain/store.ts';
 import { draft, freshStores, newReplay, newWebhook, TENANT } from '../../support/database.ts';
@@ -45,6 +46,7 @@ describe('a webhook', () => {
       secrets: [draft.secret],
       maxRate: 12.5,
       concurrency: 3,
+      delivery: SINGLE,
     });
     expect(Math.abs(webhook.createdAtMs - (await replays.nowMs()))).toBeLessThan(10_000);
   });
@@ -56,6 +58,16 @@ describe('a webhook', () => {
     await replays.patchWebhook(TENANT, id, { secret: 'whsec_bmV3', maxRate: null });
     expect(await jobs.target(id)).toMatchObject({ version: 3, secrets: ['whsec_bmV3'], maxRate: null });
     expect(await replays.patchWebhook(TENANT, id, {})).toMatchObject({ version: 3 });
+    const delivery = { mode: 'ndjson', maxEvents: 7, maxBytes: 2_048 } as const;
+    expect(await replays.patchWebhook(TENANT, id, { delivery })).toMatchObject({ version: 4, delivery });
+    expect(await jobs.target(id)).toMatchObject({ version: 4, maxRate: null, delivery });
+  });
+
+  it('from before there were batches has single events', async () => {
+    const id = await newWebhook(replays);
+    await database.query('UPDATE webhooks SET profile = NULL WHERE id = ?', [id]);
+    expect(await jobs.target(id)).toMatchObject({ delivery: SINGLE });
+    expect(await replays.webhook(TENANT, id)).toMatchObject({ delivery: SINGLE });
   });
 });
 

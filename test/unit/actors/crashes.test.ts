@@ -6,6 +6,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { identify } from '../../../src/domain/identity.ts';
 import { NO_COUNTS } from '../../../src/domain/job.ts';
+import { SINGLE } from '../../../src/domain/message.ts';
+import type { DeliveryProfile } from '../../../src/domain/message.ts';
 import type { HeartbeatDetail } from '../../../src/domain/store.ts';
 import type { MemoryRecord } from '../../support/memory-log.ts';
 import { A, FROM, Stage, TO } from '../../support/memory-stage.ts';
@@ -49,8 +51,15 @@ function wantedOf(given: World): Set<string> {
   return new Set(given.records.filter(inRange).map(({ id }) => id));
 }
 
-async function judge(given: World): Promise<void> {
+const packing: fc.Arbitrary<DeliveryProfile> = fc.record({
+  mode: fc.constantFrom('ndjson', 'json-array'),
+  maxEvents: fc.integer({ min: 2, max: 20 }),
+  maxBytes: fc.constant(1_024),
+});
+
+async function judge(given: World, delivery = SINGLE): Promise<void> {
   const stage = new Stage(given);
+  stage.store.delivery = delivery;
   await stage.play();
   const { state, context } = stage.store.job;
   const wanted = wantedOf(given);
@@ -77,8 +86,19 @@ describe('a job whose owners crash at any moment', () => {
   it(
     'loses nothing, sends nothing foreign, and repeats within its bound',
     async () => {
-      await fc.assert(fc.asyncProperty(world, judge), {
-        numRuns: 300,
+      await fc.assert(
+        fc.asyncProperty(world, (given) => judge(given)),
+        { numRuns: 300, endOnFailure: true, includeErrorInReport: true },
+      );
+    },
+    PATIENCE_MS,
+  );
+
+  it(
+    'does so in batches, too',
+    async () => {
+      await fc.assert(fc.asyncProperty(world, packing, judge), {
+        numRuns: 150,
         endOnFailure: true,
         includeErrorInReport: true,
       });

@@ -9,12 +9,18 @@ import { Pipe, PipeAborted } from '../../../src/actors/pipe.ts';
 import { RetryQueue } from '../../../src/actors/retry-queue.ts';
 import { asJobId, asSourceName } from '../../../src/domain/ids.ts';
 import type { EventBatch, LogEvent } from '../../../src/domain/log.ts';
+import type { Message } from '../../../src/domain/message.ts';
 
 const key = { jobId: asJobId('1'), fence: 1, token: 't' };
 
 function event(source: string, offset: number, timestampMs: number): LogEvent {
   const place = { source: asSourceName(source), partition: 0, offset, timestampMs };
   return { ...place, value: Buffer.alloc(1), eventId: `${source}${offset}`, identity: '', scannedBefore: 1 };
+}
+
+function waiting(rank: number, dueMs: number): Message {
+  const events = [event('a', rank, dueMs)];
+  return { events, mode: 'single', bytes: 3, attempt: 2, failed: 1, rank };
 }
 
 describe('a pipe', () => {
@@ -73,14 +79,31 @@ describe('the retry queue', () => {
   it('gives what is due first', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 1_000 })), (dues) => {
-        const queue = new RetryQueue();
-        for (const [i, due] of dues.entries())
-          queue.add({ event: event('a', i, due), attempt: 2, failed: 1 }, due);
-        const taken = dues.map(() => queue.take().event.timestampMs);
-        expect(taken).toEqual([...dues].sort((a, b) => a - b));
-        expect(queue.size).toBe(0);
+        const queue = new RetryQueue(false);
+        for (const [i, due] of dues.entries()) queue.add(waiting(i, due), due);
+        expect(queue.events).toBe(dues.length);
+        const taken = dues.map(() => queue.take()).map(({ events, rank }) => [events[0]?.timestampMs, rank]);
+        const sorted = dues
+          .map((due, rank) => [due, rank] as const)
+          .sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+        expect(taken).toEqual(sorted);
+        expect([queue.size, queue.events]).toEqual([0, 0]);
       }),
     );
+  });
+
+  it('in strict order gives the oldest, however long it waits', () => {
+    const queue = new RetryQueue(true);
+    for (const [rank, due] of [
+      [2, 0],
+      [0, 900],
+      [1, 5],
+    ] as const) {
+      queue.add(waiting(rank, due), due);
+    }
+    expect(queue.due(899)).toBe(false);
+    expect(queue.nextDueMs).toBe(900);
+    expect([queue.take().rank, queue.take().rank, queue.take().rank]).toEqual([0, 1, 2]);
   });
 });
 

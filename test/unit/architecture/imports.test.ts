@@ -38,7 +38,7 @@ const ROOT_RULES: Readonly<Record<string, Rule>> = {
 };
 
 /** domain has no I/O: of Node's own modules it may use these. */
-const DOMAIN_BUILTINS = ['node:crypto'];
+const DOMAIN_BUILTINS = ['node:buffer', 'node:crypto'];
 const VAGUE = /(^|[-/])(utils?|helpers?|common|managers?|services?|misc|index)(\.ts|\/|$)/;
 
 const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' })

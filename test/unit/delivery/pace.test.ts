@@ -8,7 +8,8 @@ type Step =
   | { readonly kind: 'wait'; readonly ms: number }
   | { readonly kind: 'back'; readonly ms: number }
   | { readonly kind: 'rate'; readonly rate: number }
-  | { readonly kind: 'take'; readonly wanted: number };
+  | { readonly kind: 'take'; readonly wanted: number }
+  | { readonly kind: 'all' };
 
 const rates = fc.oneof(fc.integer({ min: 1, max: 5_000 }), fc.double({ min: 0.1, max: 50, noNaN: true }));
 const steps = fc.array(
@@ -32,6 +33,7 @@ const steps = fc.array(
         wanted: fc.integer({ min: 1, max: 2_000 }),
       }),
     },
+    { weight: 4, arbitrary: fc.constant({ kind: 'all' as const }) },
   ),
   { minLength: 1, maxLength: 80 },
 );
@@ -60,7 +62,8 @@ function play(first: number, plan: readonly Step[]): readonly Mark[] {
       seenMs += step.ms;
     } else if (step.kind === 'back') seenMs -= step.ms;
     else if (step.kind === 'rate') pace.setRate(step.rate, seenMs);
-    else taken = pace.takeMany(seenMs, step.wanted);
+    else if (step.kind === 'take') taken = pace.takeMany(seenMs, step.wanted);
+    else if (pace.take(seenMs, pace.most) === 0) taken = pace.most;
     marks.push({ atMs: realMs, allowed, taken, burst: pace.burst });
   }
   return marks;
@@ -122,6 +125,45 @@ describe('Pace', () => {
         }
       }),
     );
+  });
+
+  test.each([0.5, 7, 40, 99, 1_000, 2_500, 33_333])(
+    'reaches %d/s within one percent with the largest batches, and never above it by more than a burst',
+    (rate) => {
+      const pace = new Pace(rate);
+      const seconds = Math.max(10, Math.ceil(200 / rate));
+      const taken: [atMs: number, count: number][] = [];
+      let late = 0;
+      for (let nowMs = 0; nowMs <= seconds * SECOND_MS;) {
+        while (pace.take(nowMs, pace.most) === 0) taken.push([nowMs, pace.most]);
+        late = (late + 0.7) % 2;
+        nowMs += Math.max(1, Math.ceil(pace.waitMs(nowMs, pace.most))) + late;
+      }
+      const within = (fromMs: number, toMs: number): number =>
+        taken.reduce((sum, [atMs, count]) => sum + (atMs >= fromMs && atMs < toMs ? count : 0), 0);
+      expect(within(0, Infinity)).toBeGreaterThanOrEqual(rate * seconds * 0.99 - pace.most);
+      for (const [fromMs] of taken.slice(0, 500)) {
+        expect(within(fromMs, fromMs + SECOND_MS)).toBeLessThanOrEqual(rate + pace.burst + 1e-6);
+      }
+    },
+  );
+
+  test('a batch waits for all of its tokens, takes them at once, and is never larger than a burst', () => {
+    const pace = new Pace(1_000);
+    expect(pace.most).toBe(50);
+    pace.take(0);
+    expect(pace.take(10, 50)).toBeCloseTo(40);
+    expect(pace.take(49, 50)).toBeCloseTo(1);
+    expect(pace.take(50, 50)).toBe(0);
+    expect(pace.take(50)).toBeCloseTo(1);
+    expect(() => pace.take(50, 101)).toThrow('more than a burst');
+    expect([new Pace(0.5).most, new Pace(39).most, new Pace(40).most, new Pace(Infinity).most]).toEqual([
+      1,
+      1,
+      2,
+      Infinity,
+    ]);
+    expect(new Pace(Infinity).take(0, 1_000)).toBe(0);
   });
 
   test('a change takes effect at once, and idle time before it counts at the old rate', () => {

@@ -72,7 +72,7 @@ describe('the cut', () => {
   });
 
   it('exposes never more than the bound, in any order of starts, answers and writes', () => {
-    const steps = fc.array(fc.constantFrom('start', 'settle', 'return', 'take', 'durable'), {
+    const steps = fc.array(fc.constantFrom('start', 'batch', 'settle', 'return', 'take', 'durable'), {
       maxLength: 200,
     });
     fc.assert(
@@ -90,6 +90,15 @@ describe('the cut', () => {
             flying.push(next);
             cut.advance(A, ++next);
             cut.started();
+          } else if (step === 'batch' && cut.room > 0) {
+            const size = Math.ceil(cut.room / 2);
+            expect([cut.mayStart(size), cut.mayStart(cut.room + 1)]).toEqual([true, false]);
+            for (let n = 0; n < size; n++) {
+              cut.owe(A, next, `e${next}`);
+              flying.push(next);
+              cut.advance(A, ++next);
+            }
+            cut.started(size);
           } else if (step === 'settle' && flying.length > 0) {
             cut.settled(A, flying.pop() ?? 0);
             settled++;
