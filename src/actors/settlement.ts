@@ -57,7 +57,8 @@ export class Settlement {
     const hint = hintOf(answer);
     if (hint === 'gone') health.tell({ type: 'GONE', atMs: now });
     else if (hint === 'unavailable' && !isThrottle(answer)) {
-      health.failed(message.failed === 0, sentAtMs, now);
+      const maybeSent = answer.kind === 'answered' || answer.maybeSent;
+      health.failed({ isFirst: message.failed === 0, maybeSent }, sentAtMs, now);
     } else if (hint !== null) health.tell({ type: 'SUCCEEDED', atMs: now });
     const { retry } = this.#run.edges.settings;
     const isOwed = hint === 'gone' || (hint === 'unavailable' && health.isDown);

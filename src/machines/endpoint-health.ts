@@ -140,10 +140,15 @@ export class EndpointHealth {
 
   /**
    * An attempt failed. Once the endpoint took something, only the first failure of each event counts: a few
-   * poison events that fail again and again are no outage.
+   * poison events that fail again and again are no outage. Unless the request never left (`maybeSent` false: refused,
+   * no DNS, no TLS): no event can be the cause of that, and a narrow window tries the same few again and again.
    */
-  failed(isFirst: boolean, sentAtMs: number, atMs: number): void {
-    if (this.#hasSucceeded && !isFirst && !this.isSuspended) return;
+  failed(
+    attempt: { readonly isFirst: boolean; readonly maybeSent: boolean },
+    sentAtMs: number,
+    atMs: number,
+  ): void {
+    if (this.#hasSucceeded && !attempt.isFirst && attempt.maybeSent && !this.isSuspended) return;
     this.tell({ type: 'FAILED', sentAtMs, atMs });
   }
 

@@ -80,9 +80,9 @@ describe('failures that say nothing about the endpoint', () => {
   it('are those of requests that were in flight as it went down: they do not put off the first probe', () => {
     const health = down();
     const first = health.nextProbeMs;
-    for (let i = 0; i < 54; i++) health.failed(true, 1, 5);
+    for (let i = 0; i < 54; i++) health.failed({ isFirst: true, maybeSent: true }, 1, 5);
     expect(health.nextProbeMs).toBe(first);
-    health.failed(true, first, first);
+    health.failed({ isFirst: true, maybeSent: true }, first, first);
     expect(health.nextProbeMs).toBeGreaterThan(first);
   });
 
@@ -90,10 +90,21 @@ describe('failures that say nothing about the endpoint', () => {
     const health = new EndpointHealth(policy);
     health.tell({ type: 'SUCCEEDED', atMs: 0 });
     for (const event of [1, 2, 3]) {
-      for (let attempt = 0; attempt < 8; attempt++) health.failed(attempt === 0, event, event);
+      for (let attempt = 0; attempt < 8; attempt++)
+        health.failed({ isFirst: attempt === 0, maybeSent: true }, event, event);
     }
     expect(health.isSuspended).toBe(false);
-    for (const event of [4, 5]) health.failed(true, event, event);
+    for (const event of [4, 5]) health.failed({ isFirst: true, maybeSent: true }, event, event);
+    expect(health.isSuspended).toBe(true);
+  });
+
+  it('is suspended by requests that never left, whichever events they were of', () => {
+    const health = new EndpointHealth(policy);
+    health.tell({ type: 'SUCCEEDED', atMs: 0 });
+    // A narrow window tries the same event again and again; no event can be the cause of a closed port.
+    for (let i = 1; i < 5; i++) health.failed({ isFirst: i === 1, maybeSent: false }, i, i);
+    expect(health.isSuspended).toBe(false);
+    health.failed({ isFirst: false, maybeSent: false }, 5, 5);
     expect(health.isSuspended).toBe(true);
   });
 });
