@@ -9,6 +9,7 @@
 import { DedupeMemory } from '../domain/dedupe-memory.ts';
 import { logSourceOf } from '../domain/ids.ts';
 import type { SourceName } from '../domain/ids.ts';
+import { covers } from '../domain/job.ts';
 import type { Gap } from '../domain/job.ts';
 import type { EventBatch, LogEvent } from '../domain/log.ts';
 import { heldBytes } from './memory-budget.ts';
@@ -81,11 +82,11 @@ class Dedupe {
 
   async #readAgain(source: SourceName, until: number, owed: OwedAgain): Promise<void> {
     this.#run.enter('rebuilding');
+    this.#rebuild.reached(source, 0);
     for (;;) {
       const event = await this.#merge.nextBelow(source, until);
       if (!event) return;
       this.#run.progress.mark++;
-      this.#rebuild.reached(source, event.offset);
       if (event.value === null || this.#isInGap(event) || !this.#second.concerns(event)) {
         this.#release(event);
         continue;
@@ -124,7 +125,7 @@ class Dedupe {
     const { gaps } = this.#run.job;
     if (gaps.length === 0) return false;
     const base = logSourceOf(source);
-    return gaps.some((gap) => gap.source === base && offset >= gap.from && offset < gap.to);
+    return gaps.some((gap) => covers(gap, { source: base, offset }));
   }
 
   #judge(event: LogEvent): void {

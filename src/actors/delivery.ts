@@ -146,10 +146,9 @@ class Delivery {
     if (this.#isHungry) this.#releaseFeeder();
   }
 
-  /** Somebody wants the job to stop, the endpoint does, or the instance: nothing new is started. */
+  /** Nothing new is started. */
   get #isStopping(): boolean {
-    const { stopping, endpointPause, lease } = this.#run;
-    return stopping !== null || endpointPause !== null || this.#run.context().wanted !== null || lease.isLost;
+    return this.#run.isStopping || this.#run.lease.isLost;
   }
 
   /** A lease that is over takes its requests with it; one that came back begins with fresh ones. */

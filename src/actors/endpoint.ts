@@ -82,8 +82,7 @@ export class Endpoint {
 
   /** What was allowed when the attempt began may be over when its socket is there. */
   get #mayHandOver(): boolean {
-    const { lease, stopping, endpointPause } = this.#run;
-    return lease.mayAct && stopping === null && endpointPause === null && this.#run.context().wanted === null;
+    return this.#run.lease.mayAct && !this.#run.isStopping;
   }
 
   /** Takes over changed limits of the job and the webhook. */

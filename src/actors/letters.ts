@@ -8,8 +8,7 @@ import type { DeadLetter } from '../domain/job.ts';
 
 export class Letters {
   readonly #byIdentity = new Map<string, LetterAgain>();
-  /** Sorted offsets per source, for gaps. */
-  readonly #offsets = new Map<SourceName, readonly number[]>();
+  /** Offsets per source. */
   readonly #positions = new Map<SourceName, ReadonlySet<number>>();
   readonly #met = new Set<string>();
   #fates: LetterFate[] = [];
@@ -18,10 +17,6 @@ export class Letters {
     for (const letter of letters) this.#byIdentity.set(identityOf(letter.eventId), letter);
     for (const source of new Set(letters.map((letter) => letter.source))) {
       const here = letters.filter((letter) => letter.source === source).map(({ offset }) => offset);
-      this.#offsets.set(
-        source,
-        here.toSorted((a, b) => a - b),
-      );
       this.#positions.set(source, new Set(here));
     }
   }
@@ -37,7 +32,7 @@ export class Letters {
 
   /** Offsets of letters in [from, to). */
   within(source: SourceName, from: number, to: number): readonly number[] {
-    return (this.#offsets.get(source) ?? []).filter((offset) => offset >= from && offset < to);
+    return [...(this.#positions.get(source) ?? [])].filter((offset) => offset >= from && offset < to);
   }
 
   /** The event was found; nothing is expected of another place. */

@@ -5,6 +5,7 @@
 import { CutTracker } from '../domain/cut.ts';
 import { asSourceName, logSourceOf } from '../domain/ids.ts';
 import type { LetterAgain } from '../domain/dead-letter.ts';
+import { covers } from '../domain/job.ts';
 import type { Counts, DeadLetter, Gap } from '../domain/job.ts';
 import type { LogEvent } from '../domain/log.ts';
 import { MinuteLedger } from '../domain/minute-ledger.ts';
@@ -103,12 +104,11 @@ export class Progress {
   }
 
   #miss(letter: LetterAgain): void {
-    const covers = ({ source, from, to }: Gap): boolean =>
-      source === letter.source && letter.offset >= from && letter.offset < to;
-    const isMendable = this.#knownGaps.some(covers) && !goneOf({ gaps: this.#knownGaps }).some(covers);
+    const gaps = this.#knownGaps.filter((gap) => covers(gap, letter));
+    const isMendable = gaps.length > 0 && goneOf({ gaps }).length === 0;
     if (isMendable) return;
     this.letters.expired(letter);
-    if (this.#knownGaps.some(covers)) return;
+    if (gaps.length > 0) return;
     this.gap({ source: letter.source, from: letter.offset, to: letter.offset + 1, reason: 'truncated' });
   }
 

@@ -35,7 +35,7 @@ export class Rebuild {
     return this.#stretches.get(source)?.known ?? 0;
   }
 
-  /** The reading of `source` stands at `offset`. */
+  /** The reading of `source` has passed everything below `offset`; told once per batch. */
   reached(source: SourceName, offset: number): void {
     const stretch = this.#stretches.get(source);
     if (!stretch || this.#isOver) return;

@@ -73,6 +73,11 @@ export class Run {
     this.cutSavedMs = edges.clock.monoMs();
   }
 
+  /** Somebody wants the job to stop, the endpoint does, or the instance. */
+  get isStopping(): boolean {
+    return this.stopping !== null || this.endpointPause !== null || this.context().wanted !== null;
+  }
+
   get job(): JobView {
     return this.claim.job;
   }

@@ -4,13 +4,8 @@
 
 import { logSourceOf } from '../domain/ids.ts';
 import type { SourceName } from '../domain/ids.ts';
-import type { Gap, Piece, Pin } from '../domain/job.ts';
+import type { Gap, Piece, Pin, Position } from '../domain/job.ts';
 import type { Letters } from './letters.ts';
-
-interface Position {
-  readonly source: SourceName;
-  readonly offset: number;
-}
 
 export class SecondReading {
   readonly #pieces = new Map<SourceName, readonly Piece[]>();
@@ -45,7 +40,8 @@ export class SecondReading {
   ownPartsOf(gap: Gap): readonly Gap[] {
     if (!isSecond(gap.source)) return [gap];
     const source = logSourceOf(gap.source);
-    const inPieces = (this.#pieces.get(source) ?? []).map(([from, to]) => ({
+    const pieces = this.#pieces.get(source) ?? [];
+    const inPieces = pieces.map(([from, to]) => ({
       ...gap,
       source,
       from: Math.max(from, gap.from),
@@ -53,7 +49,7 @@ export class SecondReading {
     }));
     const atLetters = this.#letters
       .within(source, gap.from, gap.to)
-      .filter((offset) => !isInside(this.#pieces.get(source) ?? [], offset))
+      .filter((offset) => !isInside(pieces, offset))
       .map((offset) => ({ ...gap, source, from: offset, to: offset + 1 }));
     return [...inPieces.filter(({ from, to }) => from < to), ...atLetters];
   }

@@ -11,6 +11,7 @@ import { pageAnswer, pageRequest } from './cursor.ts';
 import type { ReplayRoutes } from './replays.ts';
 import { jobIdOf, noReplay } from './replay-lookup.ts';
 import { idParams, limitsOfChild, pageQuery } from './requests.ts';
+import { allowBarePost } from './validation.ts';
 import { showDeadLetter, showReplay } from './views.ts';
 
 const TAGS = { tags: ['replays'] };
@@ -49,11 +50,8 @@ export function leftoverRoutes(options: ReplayRoutes): FastifyPluginAsyncTypebox
         return pageAnswer(name, page ?? noReplay(), showDeadLetter);
       },
     );
-    // What differs from the parent is welcome, not required: a bare POST is a request too.
-    app.addHook('preValidation', (request, _reply, done) => {
-      if (request.method === 'POST') request.body ??= {};
-      done();
-    });
+    // What differs from the parent is welcome, not required.
+    app.addHook('preValidation', allowBarePost);
     for (const [path, kind, operationId, summary] of VERBS) {
       const schema = { ...TAGS, operationId, summary, params: idParams, body: limitsOfChild(maxRate) };
       app.post(

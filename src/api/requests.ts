@@ -114,26 +114,17 @@ const reason = Type.Optional(
 
 export const steeringReason = Type.Object({ reason }, CLOSED);
 
+const limits = (maxRate: number) => ({
+  maxRate: Type.Optional(rateLimit(maxRate)),
+  concurrency: Type.Optional(concurrencyLimit),
+  reason,
+});
+
 /** Limits of a replay that takes up another one; what is absent stays as the other has it. */
-export const limitsOfChild = (maxRate: number) =>
-  Type.Object(
-    {
-      maxRate: Type.Optional(rateLimit(maxRate)),
-      concurrency: Type.Optional(concurrencyLimit),
-      reason,
-    },
-    CLOSED,
-  );
+export const limitsOfChild = (maxRate: number) => Type.Object(limits(maxRate), CLOSED);
 
 export const limitsChange = (maxRate: number) =>
-  Type.Object(
-    {
-      maxRate: Type.Optional(rateLimit(maxRate)),
-      concurrency: Type.Optional(concurrencyLimit),
-      reason,
-    },
-    { ...CLOSED, minProperties: 1 },
-  );
+  Type.Object(limits(maxRate), { ...CLOSED, minProperties: 1 });
 
 export const pageQuery = Type.Object(
   {

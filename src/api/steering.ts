@@ -11,6 +11,7 @@ import { replay } from './answers.ts';
 import type { ReplayRoutes } from './replays.ts';
 import { jobIdOf, noReplay } from './replay-lookup.ts';
 import { idParams, limitsChange, steeringReason } from './requests.ts';
+import { allowBarePost } from './validation.ts';
 import { showReplay } from './views.ts';
 
 const TAGS = { tags: ['replays'] };
@@ -24,11 +25,8 @@ const VERBS = [
 export function steeringRoutes(options: ReplayRoutes): FastifyPluginAsyncTypebox {
   const { store, maxRate, onReplayRequested } = options;
   return async (app) => {
-    // A reason is welcome, not required: a bare POST is a request too.
-    app.addHook('preValidation', (request, _reply, done) => {
-      if (request.method === 'POST') request.body ??= {};
-      done();
-    });
+    // A reason is welcome, not required.
+    app.addHook('preValidation', allowBarePost);
     for (const [verb, type, summary] of VERBS) {
       const schema = {
         ...TAGS,

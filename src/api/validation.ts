@@ -2,7 +2,7 @@
 // body, unknown fields are refused, and each fault says what is allowed (the property's description).
 // Query values are text by nature: whole decimal numbers are read as such where the schema wants an integer.
 
-import type { FastifySchemaCompiler } from 'fastify';
+import type { FastifySchemaCompiler, preValidationHookHandler } from 'fastify';
 import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { RepriseError, type InputFault } from '../domain/errors.ts';
@@ -95,3 +95,9 @@ const allowed = (property: PropertySchema | undefined): string =>
   property?.description === undefined ? '' : `; allowed: ${property.description}`;
 
 const escapePointer = (name: string): string => name.replaceAll('~', '~0').replaceAll('/', '~1');
+
+/** For routes whose whole body is optional: a POST without one is a request too. */
+export const allowBarePost: preValidationHookHandler = (request, _reply, done) => {
+  if (request.method === 'POST') request.body ??= {};
+  done();
+};

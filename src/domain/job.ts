@@ -136,6 +136,15 @@ export interface Gap {
   readonly reason: GapReason;
 }
 
+/** A place in a source. */
+export interface Position {
+  readonly source: SourceName;
+  readonly offset: number;
+}
+
+export const covers = (gap: Gap, { source, offset }: Position): boolean =>
+  gap.source === source && offset >= gap.from && offset < gap.to;
+
 /** A pointer to an event that could not be delivered; never its payload. */
 export interface DeadLetter {
   readonly source: SourceName;

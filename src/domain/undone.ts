@@ -14,7 +14,7 @@ import type { Cut, SourceCut } from './cut.ts';
 import type { Fact } from './fact.ts';
 import { againOf, logSourceOf } from './ids.ts';
 import type { SourceName } from './ids.ts';
-import type { Gap, GapReason, Piece, Pin } from './job.ts';
+import type { Gap, GapReason, Piece, Pin, Position } from './job.ts';
 
 const GONE: ReadonlySet<GapReason> = new Set<GapReason>(['retention', 'truncated']);
 
@@ -23,11 +23,6 @@ export interface Leaving {
   readonly pins: readonly Pin[];
   readonly cut: Cut | null;
   readonly gaps: readonly Gap[];
-}
-
-export interface Position {
-  readonly source: SourceName;
-  readonly offset: number;
 }
 
 export interface TakenUp {

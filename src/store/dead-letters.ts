@@ -8,10 +8,9 @@ import type { DeadLetterState, DeadLetterView, LetterAgain, LetterFate } from '.
 import { asJobId, asSourceName } from '../domain/ids.ts';
 import type { JobId, TenantId } from '../domain/ids.ts';
 import type { Page, PageRequest } from '../domain/replay-store.ts';
-import { RepriseError } from '../domain/errors.ts';
 import type { DeadLetterRow, Tables } from './schema.ts';
 import type { Tx } from './transaction.ts';
-import { bigint } from './values.ts';
+import { bigint, refuseCursor } from './values.ts';
 
 const ROWS_PER_UPDATE = 1_000;
 
@@ -133,10 +132,7 @@ export async function readDeadLetters(
 
 function placeAfter(cursor: string): readonly [source: string, offset: string, job: string] {
   const place = /^(\d{1,18}):(\d{1,19}):(.+)$/.exec(cursor);
-  if (place) return [place[3] ?? '', place[1] ?? '', place[2] ?? ''];
-  throw new RepriseError('invalid_request', 'The cursor is not one that this list gave.', {
-    faults: [{ pointer: 'cursor', detail: 'Pass nextCursor of the page before, unchanged.' }],
-  });
+  return place ? [place[3] ?? '', place[1] ?? '', place[2] ?? ''] : refuseCursor();
 }
 
 function letterView(row: DeadLetterRow & { state: DeadLetterState; by_job: string | null }): DeadLetterView {

@@ -135,7 +135,10 @@ export async function selectJob(
 
 export async function readReplay(db: Kysely<Tables>, tenant: TenantId, id: JobId): Promise<JobView | null> {
   const row = await selectJob(db, tenant, id);
-  if (!row) return null;
+  return row ? await viewWithGaps(db, row) : null;
+}
+
+export async function viewWithGaps(db: Kysely<Tables>, row: ReplayJobRow): Promise<JobView> {
   const gaps = await readGaps(db, [row.id]);
   return viewOf(row, gaps(row.id));
 }

@@ -8,18 +8,16 @@ import type { Fact, TakesUp } from '../domain/fact.ts';
 import { newId } from '../domain/ids.ts';
 import type { JobId, TenantId } from '../domain/ids.ts';
 import { NO_COUNTS } from '../domain/job.ts';
-import type { Counts, JobSpec } from '../domain/job.ts';
+import type { Counts, JobSpec, Position } from '../domain/job.ts';
 import type { Cut } from '../domain/cut.ts';
 import type { JobView } from '../domain/store.ts';
 import { goneOf, lettersOf, possibleRepeats, remainderOf } from '../domain/undone.ts';
-import type { Position, TakenUp } from '../domain/undone.ts';
+import type { TakenUp } from '../domain/undone.ts';
 import { statesTagged } from '../machines/replay-job/decide.ts';
-import { readGaps } from './cut-rows.ts';
 import type { Database } from './database.ts';
 import { hasOpenLetters, takeLetters } from './dead-letters.ts';
 import { readFacts } from './history.ts';
-import { viewOf } from './job-row.ts';
-import { bearJob, selectJob } from './replays.ts';
+import { bearJob, selectJob, viewWithGaps } from './replays.ts';
 import type { ReplayJobRow } from './schema.ts';
 import { inTransaction, keep, undo } from './transaction.ts';
 import type { Tx } from './transaction.ts';
@@ -97,9 +95,7 @@ async function earlierChild(
       : (await hasOpenLetters(tx, id))
         ? undefined
         : children.find(isLive);
-  if (!child) return null;
-  const gaps = await readGaps(tx, [child.id]);
-  return viewOf(child, gaps(child.id));
+  return child ? await viewWithGaps(tx, child) : null;
 }
 
 /** An ended job never moves again; the lock keeps it from being pruned meanwhile. */
@@ -111,9 +107,7 @@ async function lockParent(tx: Tx, tenant: TenantId, id: JobId): Promise<JobView 
     .where('tenant', '=', tenant)
     .forUpdate()
     .executeTakeFirst();
-  if (!row) return null;
-  const gaps = await readGaps(tx, [row.id]);
-  return viewOf(row, gaps(row.id));
+  return row ? await viewWithGaps(tx, row) : null;
 }
 
 interface Beginning {

@@ -53,7 +53,10 @@ export const utcNowPlus = (ms: number): RawBuilder<string> =>
 
 /** A cursor is the last id or seq of the page before; anything else is the caller's mistake. */
 export function cursorOf(cursor: string): string {
-  if (isId(cursor)) return cursor;
+  return isId(cursor) ? cursor : refuseCursor();
+}
+
+export function refuseCursor(): never {
   throw new RepriseError('invalid_request', 'The cursor is not one that this list gave.', {
     faults: [{ pointer: 'cursor', detail: 'Pass nextCursor of the page before, unchanged.' }],
   });
