@@ -8,6 +8,7 @@ import {
   T,
   admin,
   atEnd,
+  becomes,
   brokers,
   freshTopic,
   message,
@@ -109,6 +110,11 @@ describe('transactions', () => {
       await transaction[end]();
     }
     await produce(topic, [message('plain')]);
+    // A commit is answered before its marker is written: five records and four markers.
+    await becomes(async () => {
+      const [end] = await (await admin()).fetchTopicOffsets(topic);
+      if (end?.high !== '9') throw new Error(`the log ends at ${end?.high}`);
+    });
     const told = await replay(topic);
     expect(told).toMatchObject({ values: ['a', 'b', 'plain'], next: 9, scanned: 5, gaps: [] });
   });
