@@ -8,10 +8,10 @@
 // this and kafka/free; 5.8 and 1.8 µs per record that is only scanned. Events of 200 bytes: 307-323 and 248-262 MiB.
 
 import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import type { Emit, Signals } from './domain/signals.ts';
+import { youngCollection } from './kafka/free.ts';
 
-/** Of fetched bytes between two collections. KafkaJS makes twice as many bytes of buffers out of them. */
+/** Bytes of events between two collections; the scan threads sweep after what they fetch. */
 const SWEEP_BYTES = 4 * 1024 * 1024;
 /** Attempts between two collections; each leaves 12 KB in the young space. */
 const SWEEP_ATTEMPTS = 1_000;
@@ -30,14 +30,4 @@ export function keepHeapSmall(listen: (listener: Emit) => unknown): void {
     full = 0;
     collect();
   });
-}
-
-/** A context that is made while the flag is set has the function: no flag is needed on the command line. */
-function youngCollection(): () => void {
-  setFlagsFromString('--expose-gc');
-  const gc = runInNewContext('gc') as (options: { type: 'minor' }) => void;
-  setFlagsFromString('--no-expose-gc');
-  return () => {
-    gc({ type: 'minor' });
-  };
 }

@@ -60,6 +60,11 @@ export const CONFIG_TABLE = {
     'Partitions each topic must have; unset: what is seen first. On a difference the process ends.',
   ),
   poolSize: usually('REPRISE_POOL_SIZE', integer(1, 1024), 16, 'Replays that one instance runs at a time.'),
+  scanThreads: optional(
+    'REPRISE_SCAN_THREADS',
+    integer(1, 64),
+    'Threads that read and scan the log; unset: one less than processors, at least 1 and at most 4.',
+  ),
   leaseMs: usually(
     'REPRISE_LEASE_MS',
     ms(300, 10 * MINUTE_MS),

@@ -22,7 +22,9 @@ export interface Signals {
   'jobs.pruned': { jobs: number };
   'lease.doubtful': { jobId: string; remainingMs: number };
   'cut.saved': { jobId: string; owed: number; durationMs: number };
+  'read.fetched': { source: string; bytes: number };
   'read.batch': { source: string; records: number; matched: number; bytes: number; disorderMs: number };
+  'read.thread_lost': { error: string };
   'read.retry': { source: string; error: string; attempt: number };
   'read.gap': { source: string; from: number; to: number; reason: string };
   'dedupe.done': { duplicates: number; tombstones: number; filtered: number };
@@ -65,7 +67,9 @@ export const SIGNALS: Readonly<
   'jobs.pruned': { level: 'info', message: 'old replays pruned' },
   'lease.doubtful': { level: 'warn', message: 'lease near its end; delivery is held' },
   'cut.saved': { level: 'none', message: 'cut saved' },
+  'read.fetched': { level: 'none', message: 'bytes fetched' },
   'read.batch': { level: 'none', message: 'batch read' },
+  'read.thread_lost': { level: 'error', message: 'a scan thread ended; its replays will be claimed again' },
   'read.retry': { level: 'warn', message: 'reading failed; trying again' },
   'read.gap': { level: 'warn', message: 'part of the log cannot be read' },
   'dedupe.done': { level: 'none', message: 'batch deduped' },

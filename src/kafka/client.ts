@@ -15,6 +15,7 @@ import type { KafkaConfig } from 'kafkajs';
 import { RepriseError, messageOf } from '../domain/errors.ts';
 import { FETCH_KEY, FETCH_VERSION, decodeFetch, encodeFetch } from './fetch-protocol.ts';
 import type { FetchRequest, FetchResponse } from './fetch-protocol.ts';
+import { FetchSockets } from './fetch-sockets.ts';
 
 export interface SiteConfig {
   readonly name: string;
@@ -73,9 +74,10 @@ const CLUSTER_CALLS = [
 
 export class KafkaConnection {
   readonly #cluster: Cluster;
+  readonly #sockets = new FetchSockets();
 
   constructor(site: SiteConfig) {
-    this.#cluster = clusterOf(site);
+    this.#cluster = clusterOf(site, this.#sockets);
   }
 
   /** Connects when needed and learns the topic; the number of its partitions. */
@@ -116,8 +118,8 @@ export class KafkaConnection {
         encode: () => ({ buf: bytes, buffer: bytes }),
       },
       response: {
-        decode: (body: Buffer) => {
-          const response = decodeFetch(body);
+        decode: (payload: Buffer) => {
+          const response = this.#collect(payload);
           return { clientSideThrottleTime: response.throttleMs, response };
         },
         parse: (decoded: { response: FetchResponse }) => decoded.response,
@@ -143,6 +145,12 @@ export class KafkaConnection {
     await this.#cluster.disconnect();
   }
 
+  #collect(payload: Buffer): FetchResponse {
+    const body = this.#sockets.collect(payload);
+    if (body === null) throw otherKafkaJS();
+    return decodeFetch(body, () => this.#sockets.giveBack(body));
+  }
+
   async #leader(topic: string, partition: number): Promise<Broker> {
     const [nodeId] = Object.keys(this.#cluster.findLeaderForPartitions(topic, [partition]));
     if (nodeId === undefined) throw new Error(`partition ${partition} of ${topic} is unknown`);
@@ -163,10 +171,15 @@ export class KafkaConnection {
   }
 }
 
-function clusterOf(site: SiteConfig): Cluster {
+function otherKafkaJS(): RepriseError {
+  return new RepriseError('log_unusable', 'this KafkaJS is built differently from version 2.2.4');
+}
+
+function clusterOf(site: SiteConfig, sockets: FetchSockets): Cluster {
   const kafka = new kafkajs.Kafka({
     clientId: 'reprise',
     brokers: [...site.brokers],
+    socketFactory: sockets.open,
     ...(site.ssl === undefined ? {} : { ssl: site.ssl }),
     ...(site.sasl === undefined ? {} : { sasl: site.sasl }),
     connectionTimeout: CONNECT_TIMEOUT_MS,
@@ -188,9 +201,7 @@ function clusterOf(site: SiteConfig): Cluster {
       },
     ],
   });
-  if (!isCluster(cluster)) {
-    throw new RepriseError('log_unusable', 'this KafkaJS is built differently from version 2.2.4');
-  }
+  if (!isCluster(cluster)) throw otherKafkaJS();
   return cluster;
 }
 

@@ -2,6 +2,9 @@
 // socket take three round trips and some 20 ms of work, so what a reader gives back is kept for the next one.
 // A connection belongs to one taker at a time. One that failed is never given back: see `discard`.
 
+import { RepriseError } from '../domain/errors.ts';
+import { sourceName } from '../domain/ids.ts';
+import type { SourceName } from '../domain/ids.ts';
 import { KafkaConnection } from './client.ts';
 import type { SiteConfig } from './client.ts';
 
@@ -78,4 +81,13 @@ export class Connections {
     for (const idle of this.#idle.splice(0)) this.discard(idle);
     await Promise.all(this.#closing);
   }
+}
+
+/** Those of the site that has the source. Throws RepriseError log_unusable. */
+export function connectionsOf(sites: readonly Connections[], source: SourceName): Connections {
+  const found = sites.find(({ site }) =>
+    site.topics.some((topic) => sourceName(site.name, topic) === source),
+  );
+  if (found) return found;
+  throw new RepriseError('log_unusable', `no site is configured for the source ${source}`);
 }

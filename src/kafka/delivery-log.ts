@@ -10,12 +10,12 @@ import type { Emit } from '../domain/signals.ts';
 import { RepriseError } from '../domain/errors.ts';
 import { LATEST } from './client.ts';
 import type { KafkaConnection, SiteConfig } from './client.ts';
-import { Connections } from './connections.ts';
+import { Connections, connectionsOf } from './connections.ts';
 import { ERROR_CODES, Refusal } from './error-codes.ts';
 import { findPin, patientMarks } from './offsets.ts';
 import type { FoundPin } from './offsets.ts';
-import { PartitionReader } from './partition-reader.ts';
 import { partitionOf } from './partitioner.ts';
+import { ScanThreads, defaultThreads } from './reading/scan-threads.ts';
 import { retrying } from './retrying.ts';
 import { checkSite, refuseCount } from './site-check.ts';
 import type { SiteCheck } from './site-check.ts';
@@ -28,6 +28,8 @@ export interface DeliveryLogConfig {
   readonly openTransactionWaitMs: number;
   /** 1 MiB was faster than 4 MiB on a real broker: KafkaJS joins chunks. */
   readonly fetchMaxBytes?: number;
+  /** null = one less than there are processors, at least 1 and at most 4. */
+  readonly scanThreads?: number | null;
 }
 
 export interface KafkaDeliveryLog extends DeliveryLog {
@@ -37,25 +39,29 @@ export interface KafkaDeliveryLog extends DeliveryLog {
   close(): Promise<void>;
 }
 
-/** Readings that begin without waiting for a connection. */
+/** Questions that are answered without waiting for a connection. */
 const WARM = 2;
+const FETCH_MAX_BYTES = 1024 * 1024;
 
 export function createDeliveryLog(config: DeliveryLogConfig, emit: Emit): KafkaDeliveryLog {
   return new SitesLog(config, emit);
 }
 
 class SitesLog implements KafkaDeliveryLog {
-  readonly #config: DeliveryLogConfig;
   readonly #emit: Emit;
   readonly #sites: readonly Connections[];
+  readonly #threads: ScanThreads;
   #checks: readonly SiteCheck[];
   /** By site: what its topics must have; null before they were seen. */
   readonly #expected: (number | null)[];
 
   constructor(config: DeliveryLogConfig, emit: Emit) {
-    this.#config = config;
     this.#emit = emit;
     this.#sites = config.sites.map((site) => new Connections(site));
+    const { sites, disorderSlackMs, openTransactionWaitMs, fetchMaxBytes = FETCH_MAX_BYTES } = config;
+    const options = { openTransactionWaitMs, fetchMaxBytes };
+    const threads = config.scanThreads ?? defaultThreads();
+    this.#threads = new ScanThreads({ sites, options, threads, disorderSlackMs }, emit);
     this.#expected = config.sites.map(() => config.partitions);
     this.#checks = config.sites.map(({ name }) => ({
       site: name,
@@ -75,6 +81,7 @@ class SitesLog implements KafkaDeliveryLog {
     });
     this.#checks = checks;
     const usable = this.#sites.filter((_, index) => checks[index]?.problem === null);
+    for (const { site } of usable) this.#threads.warm(site.name);
     await Promise.all(usable.map((site) => warm(site)));
     return checks;
   }
@@ -128,13 +135,12 @@ class SitesLog implements KafkaDeliveryLog {
   }
 
   stream(request: StreamRequest, signal: AbortSignal): LogStream {
-    const { disorderSlackMs, openTransactionWaitMs, fetchMaxBytes = 1024 * 1024 } = this.#config;
-    const options = { disorderSlackMs, openTransactionWaitMs, fetchMaxBytes };
-    return new PartitionReader(request, this.#siteOf(request.pin), options, this.#emit, signal);
+    this.#siteOf(request.pin);
+    return this.#threads.stream(request, signal);
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#sites.map((site) => site.close()));
+    await Promise.all([this.#threads.close(), ...this.#sites.map((site) => site.close())]);
   }
 
   /** A site is what it was when it was first seen, or as configured. */
@@ -173,9 +179,7 @@ class SitesLog implements KafkaDeliveryLog {
   }
 
   #siteOf(pin: Pin): Connections {
-    const site = this.#sites.find(({ site }) => sourceName(site.name, pin.topic) === logSourceOf(pin.source));
-    if (site) return site;
-    throw new RepriseError('log_unusable', `no site is configured for the source ${pin.source}`);
+    return connectionsOf(this.#sites, logSourceOf(pin.source));
   }
 
   async #ask<T>(

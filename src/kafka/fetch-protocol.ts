@@ -27,8 +27,10 @@ export interface FetchResponse {
   readonly lastStableOffset: number;
   readonly logStartOffset: number;
   readonly aborted: readonly AbortedTransaction[];
-  /** Whole batches and perhaps a cut one; a view of the response's own memory. */
+  /** Whole batches and perhaps a cut one; a view of the response's own memory. Throws once that was released. */
   readonly records: Buffer;
+  /** When the records were read: their memory is the next response's then. Without it V8 frees it, later. */
+  release(): void;
 }
 
 export function encodeFetch(request: FetchRequest): Buffer {
@@ -58,8 +60,10 @@ export function encodeFetch(request: FetchRequest): Buffer {
   return bytes;
 }
 
+const nothingToRelease = (): void => undefined;
+
 /** `body` begins behind the correlation id. Throws RangeError when it is no such response. */
-export function decodeFetch(body: Buffer): FetchResponse {
+export function decodeFetch(body: Buffer, release: () => void = nothingToRelease): FetchResponse {
   let at = 0;
   const int16 = (): number => body.readInt16BE((at += 2) - 2);
   const int32 = (): number => body.readInt32BE((at += 4) - 4);
@@ -83,7 +87,28 @@ export function decodeFetch(body: Buffer): FetchResponse {
   const length = Math.max(0, int32());
   if (at + length > body.length) throw new RangeError('records are longer than the response');
   const records = body.subarray(at, at + length);
-  return { errorCode, throttleMs, highWatermark, lastStableOffset, logStartOffset, aborted, records };
+  const head = { errorCode, throttleMs, highWatermark, lastStableOffset, logStartOffset, aborted };
+  return withRecords(head, records, release);
+}
+
+function withRecords(
+  head: Omit<FetchResponse, 'records' | 'release'>,
+  records: Buffer,
+  release: () => void,
+): FetchResponse {
+  let isReleased = false;
+  return {
+    ...head,
+    get records() {
+      if (isReleased) throw new Error('the response was released');
+      return records;
+    },
+    release() {
+      if (isReleased) return;
+      isReleased = true;
+      release();
+    },
+  };
 }
 
 /** Whether the broker kept the records back for its quota. Errors with a code of their own come first. */
@@ -100,5 +125,6 @@ function failed(errorCode: number, throttleMs: number): FetchResponse {
     logStartOffset: -1,
     aborted: [],
     records: Buffer.alloc(0),
+    release: nothingToRelease,
   };
 }

@@ -2,10 +2,24 @@
 // for a millisecond, and V8 has no eye for them: it lets 64 MiB come together and then marks its whole heap. They
 // alone were half of the CPU time of reading (5.8 µs per record of 1 KB, 4.3 without them).
 
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+
 /**
  * Frees the memory under a buffer; every view of it is empty afterwards. Only for a buffer that nobody else can
  * hold a view of. One that may lie in Node's pool is left alone.
  */
 export function free({ buffer }: Buffer): void {
   if (buffer instanceof ArrayBuffer && buffer.byteLength > Buffer.poolSize) buffer.transfer(0);
+}
+
+/** Collects this thread's young heap when it is called: 1 to 2 ms, and it frees buffers that V8 would let gather. */
+export function youngCollection(): () => void {
+  // A context that is made while the flag is set has the function: no flag is needed on the command line.
+  setFlagsFromString('--expose-gc');
+  const gc = runInNewContext('gc') as (options: { type: 'minor' }) => void;
+  setFlagsFromString('--no-expose-gc');
+  return () => {
+    gc({ type: 'minor' });
+  };
 }

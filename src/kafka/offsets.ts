@@ -88,6 +88,7 @@ export async function markAt(
   if (response.errorCode !== 0) throw new Refusal(response.errorCode);
   if (offset >= response.highWatermark) return replaced;
   const batch = batchAt(response.records, 0);
+  response.release();
   if (!isHeader(batch)) return replaced;
   if (batch.logAppendTime) {
     throw new RepriseError('log_unusable', `topic ${topic} has message.timestamp.type=LogAppendTime`);

@@ -59,6 +59,7 @@ export const SIGNAL_METRICS = {
   readMatched: counter('read_matched_total', 'Records of the wanted webhook inside the range.', ['source']),
   readBytes: counter('read_bytes_total', 'Bytes fetched from brokers.', ['source']),
   readDisorder: gauge('read_disorder_seconds', 'Largest step back in time seen in a source.', ['source']),
+  scanThreadsLost: counter('scan_threads_lost_total', 'Scan threads that ended unexpectedly.'),
   readRetries: counter('read_retries_total', 'Reads that failed and were tried again.', ['source']),
   gaps: counter('read_gaps_total', 'Pieces of the log that could not be read.', ['source', 'reason']),
   gapOffsets: counter('read_gap_offsets_total', 'Offsets inside such pieces.', ['source']),

@@ -56,14 +56,15 @@ function reading(meter: Meters, count: Count) {
   /** Largest so far per source. */
   const disorder = new Map<string, number>();
   return {
-    'read.batch': ({ source, records, matched, bytes, disorderMs }) => {
+    'read.fetched': ({ source, bytes }) => count(M.readBytes, { source }, bytes),
+    'read.batch': ({ source, records, matched, disorderMs }) => {
       count(M.readRecords, { source }, records);
       count(M.readMatched, { source }, matched);
-      count(M.readBytes, { source }, bytes);
       if (disorderMs < (disorder.get(source) ?? 0)) return;
       disorder.set(source, disorderMs);
       meter(M.readDisorder).set(seconds(disorderMs), { source });
     },
+    'read.thread_lost': () => count(M.scanThreadsLost),
     'read.retry': ({ source }) => count(M.readRetries, { source }),
     'read.gap': ({ source, reason, from, to }) => {
       count(M.gaps, { source, reason });

@@ -1,4 +1,4 @@
-// npm run bench [-- first-event|memory|claim|neighbours|scan ...] [--mysql]: the figures that the promises are measured by,
+// npm run bench [-- first-event|memory|loop|claim|neighbours|scan ...] [--mysql]: the figures that the promises are measured by,
 // on a stack of its own. Slow figures are told, beside their target; exit 1 only when a bench itself fails, or when
 // a rate that is promised and paced was not held (neighbours).
 
@@ -7,6 +7,7 @@ import { fixed } from './figures.ts';
 import { claim } from './claim.ts';
 import { firstEvent } from './first-event.ts';
 import { describeMachine } from './machine.ts';
+import { loop } from './loop.ts';
 import { memory } from './memory.ts';
 import { neighbours } from './neighbours.ts';
 import { Rig } from './rig.ts';
@@ -17,6 +18,7 @@ type Bench = (rig: Rig, say: (line: string) => void) => Promise<void>;
 const BENCHES: ReadonlyMap<string, Bench> = new Map([
   ['first-event', firstEvent],
   ['memory', memory],
+  ['loop', loop],
   ['claim', claim],
   ['neighbours', neighbours],
   ['scan', scan],

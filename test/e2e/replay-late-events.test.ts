@@ -98,7 +98,8 @@ describe.concurrent('a transaction', () => {
     const transaction = await begin('commits', [record(listener, 'in the transaction')]);
     await write([record(listener, 'behind')]);
     const id = await listener.request(RANGE);
-    await stage.scene.until(id, waitsFor('open_transaction'));
+    // What was read before the transaction is delivered while the reading waits for it.
+    await stage.scene.until(id, (job) => waitsFor('open_transaction')(job) && job.counts.delivered === 1);
     expect(listener.bodies).toEqual(['before']);
     await transaction.commit();
     const job = await stage.scene.untilState(id, 'COMPLETED');

@@ -14,17 +14,20 @@ const XERIAL_MAGIC: u64 = 0x0059_5050_414e_5382;
 /** Magic, version and compatible version. */
 const XERIAL_HEADER: u32 = 16;
 
-/** What one round of the short way reads and writes at most, a literal of 60 bytes and a copy of 64: less. */
+/** What one round of the short way reads and writes at most, an element of 64 bytes and the next tag: less. */
 const MARGIN: u32 = 2 * SLACK;
 
-// What the tag of a copy means: its length (8 bits), the high bits of its offset (8) and which of the following
-// 16 bits are the low ones. Copies with offsets of 32 bits are not here.
+// What a tag means: the length (7 bits), ODD, the high bits of a copy's offset (8 to 10) and which of the following 16
+// bits are the low ones.
+const ODD: u32 = 0x80;
 for (let tag: u32 = 0; tag < 256; tag++) {
-  const near = (tag & 3) === 1;
-  const length = near ? ((tag >> 2) & 7) + 4 : (tag >> 2) + 1;
-  const high = near ? tag >> 5 : 0;
-  const low: u32 = near ? 0xff : 0xffff;
-  store<u32>(TAGS + tag * 4, length | (high << 8) | (low << 16));
+  const kind = tag & 3;
+  const length = kind === 1 ? ((tag >> 2) & 7) + 4 : (tag >> 2) + 1;
+  const high = kind === 1 ? tag >> 5 : 0;
+  const low: u32 = kind === 0 ? 0 : kind === 1 ? 0xff : 0xffff;
+  // Not for the short way: offsets of 32 bits, and literals whose length lies behind the tag.
+  const odd = kind === 3 || (kind === 0 && length > 60) ? ODD : 0;
+  store<u32>(TAGS + tag * 4, length | odd | (high << 8) | (low << 16));
 }
 
 /** Decodes `length` bytes; how many came out, or what is wrong. */
@@ -66,45 +69,36 @@ function unsnapBlock(from: u32, length: u32, to: u32): i32 {
 
 /**
  * Whether the elements in [at, end) fill exactly [start, stop). Far from both ends the short way is taken: it needs
- * no look at the ends and has few branches, because what comes next is a coin toss that no processor predicts:
- * the two kinds of copies are told apart by a table, and behind a literal a copy is expected.
+ * no look at the ends and has few branches, because what comes next is a coin toss that no processor predicts. So
+ * literals and copies are one thing with two sources, and both tags that may follow are loaded before it is known
+ * which one does (4 % less time per record than with a branch for literals).
  */
 function unsnapElements(at: u32, end: u32, start: u32, stop: u32): bool {
   const lastAt = end - min(MARGIN, end - at);
   const lastTo = stop - min(MARGIN, stop - start);
   let to = start;
   while (at < end) {
+    let tag: u32 = load<u8>(at);
     while (at < lastAt && to < lastTo) {
-      let tag: u32 = load<u8>(at);
-      if ((tag & 3) === 0) {
-        const length = (tag >> 2) + 1;
-        v128.store(to, v128.load(at, 1));
-        v128.store(to, v128.load(at, 17), 16);
-        if (length > 32) {
-          if (length > 60) break;
-          v128.store(to, v128.load(at, 33), 32);
-          v128.store(to, v128.load(at, 49), 48);
-        }
-        at += length + 1;
-        to += length;
-        tag = load<u8>(at);
-        if ((tag & 3) === 0) break;
-      }
+      const isLiteral = (tag & 3) === 0;
       const meaning = load<u32>(TAGS + tag * 4);
-      const length = meaning & 0xff;
+      const length = meaning & 0x7f;
       const offset = (load<u16>(at, 1) & (meaning >> 16)) | (meaning & 0x700);
-      const source = to - offset;
-      if (u32(offset < 16) | u32(offset > to - start) | u32((tag & 3) === 3)) break;
+      if ((u32(!isLiteral) & (u32(offset < 16) | u32(offset > to - start))) | (meaning & ODD)) break;
+      const source = select<u32>(at + 1, to - offset, isLiteral);
+      const afterLiteral = at + (tag >> 2) + 2;
+      const afterCopy = at + (tag & 3) + 1;
+      at = select<u32>(afterLiteral, afterCopy, isLiteral);
+      tag = select<u32>(<u32>load<u8>(afterLiteral), <u32>load<u8>(afterCopy), isLiteral);
       v128.store(to, v128.load(source));
       v128.store(to, v128.load(source, 16), 16);
       if (length > 32) {
         v128.store(to, v128.load(source, 32), 32);
         v128.store(to, v128.load(source, 48), 48);
       }
-      at += (tag & 3) + 1;
       to += length;
     }
-    const tag: u32 = load<u8>(at++);
+    tag = load<u8>(at++);
     const kind = tag & 3;
     let length: u32 = (tag >> 2) + 1;
     if (kind === 0) {

@@ -12,8 +12,10 @@ const connection = new KafkaConnection({ name: 'bench', brokers: brokers.split('
 await connection.open(topic);
 let offset = 0;
 while (offset < Number(end)) {
-  const { errorCode, records } = await connection.fetch({ ...FETCH, topic, offset });
+  const response = await connection.fetch({ ...FETCH, topic, offset });
+  const { errorCode, records } = response;
   if (errorCode !== 0) throw new Error(`the broker answered with error ${errorCode}`);
   offset = offsetAfter(records, offset);
+  response.release();
 }
 process.stdout.write(`${JSON.stringify({ records: offset })}\n`, () => process.exit(0));

@@ -4,6 +4,7 @@
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
 import { atEnd, brokers } from './cluster.ts';
 
 export interface Proxy {
@@ -16,12 +17,15 @@ export interface Proxy {
   readonly connections: number;
 }
 
-export async function startProxy(): Promise<Proxy> {
+/** `tls`: clients must speak TLS to it. */
+export async function startProxy(
+  tls: { readonly key: string; readonly cert: string } | null = null,
+): Promise<Proxy> {
   const [host = '', port = ''] = (brokers[0] ?? '').split(':');
   const sockets = new Set<Socket>();
   let isCut = false;
   let connections = 0;
-  const server = createServer((client) => {
+  const pass = (client: Socket): void => {
     connections++;
     const broker = connect(Number(port), host);
     for (const socket of [client, broker]) {
@@ -40,7 +44,8 @@ export async function startProxy(): Promise<Proxy> {
       proxy.tamper?.(chunk);
       client.write(chunk);
     });
-  });
+  };
+  const server = tls ? createTlsServer(tls, pass) : createServer(pass);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const proxyPort = (server.address() as AddressInfo).port;

@@ -64,7 +64,10 @@ describe('a topic that was created again', () => {
   it('with another first batch under a reading is refused by it, and nothing of it is read', async () => {
     const topic = await freshTopic();
     const to = await producer();
-    for (const value of ['a', 'b', 'c', 'd', 'e']) await to.send({ topic, messages: [message(value)] });
+    // More than a stream holds ahead of who reads it.
+    const letters = [...'abcdefghi'];
+    const send = (letter: string) => to.send({ topic, messages: [message(letter.repeat(900_000))] });
+    for (const letter of letters) await send(letter);
     const { log } = openLog(topic, { fetchMaxBytes: 1 }); // one batch per fetch
     const gone = Promise.withResolvers<string>();
     const onWait = (wait: ReadWait | null): void => {
@@ -73,7 +76,7 @@ describe('a topic that was created again', () => {
     const stream = await openStream(log, { onWait });
     const values: (string | undefined)[] = [];
     const read = async (): Promise<never> => {
-      for (;;) values.push(...(await stream.next()).events.map(({ value }) => value?.toString()));
+      for (;;) values.push(...(await stream.next()).events.map(({ value }) => value?.toString('utf8', 0, 1)));
     };
     await stream.next();
     await remove(topic);
@@ -87,7 +90,8 @@ describe('a topic that was created again', () => {
     );
     await expect(reading).rejects.toMatchObject({ code: 'log_replaced' });
     // What was fetched before it went, and nothing else.
-    expect(values).toEqual(['b', 'c', 'd', 'e'].slice(0, values.length));
+    expect(values).toEqual(letters.slice(1, 1 + values.length));
+    expect(values.length).toBeLessThan(letters.length - 1);
   });
 });
 

@@ -32,7 +32,7 @@ const RULES: Readonly<Record<string, Rule>> = {
 const ROOT_RULES: Readonly<Record<string, Rule>> = {
   'main.ts': { folders: Object.keys(RULES), packages: ['pino'] },
   'config.ts': { folders: ['config', 'domain'], packages: ['ipaddr.js'] },
-  'heap.ts': { folders: ['domain'], packages: [] },
+  'heap.ts': { folders: ['domain', 'kafka'], packages: [] },
   'lifecycle.ts': { folders: ['domain'], packages: ['close-with-grace'] },
   'readiness.ts': { folders: ['domain'], packages: [] },
 };

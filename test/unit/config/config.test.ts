@@ -35,6 +35,7 @@ describe('with only what is required', () => {
     expect(config).toMatchObject({
       listen: { host: '127.0.0.1', port: 8080 },
       poolSize: 16,
+      scanThreads: null,
       leaseMs: 30_000,
       heartbeatIntervalMs: 5000,
       pollIntervalMs: 500,

@@ -57,6 +57,7 @@ export function response(fields: Partial<FetchResponse> = {}): FetchResponse {
     logStartOffset: 0,
     aborted: [],
     records: Buffer.alloc(0),
+    release: () => undefined,
     ...fields,
   };
 }

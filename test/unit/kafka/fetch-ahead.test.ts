@@ -3,7 +3,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { asSourceName } from '../../../src/domain/ids.ts';
-import { FetchAhead } from '../../../src/kafka/fetch-ahead.ts';
+import { FetchAhead } from '../../../src/kafka/reading/fetch-ahead.ts';
+import { SameLog } from '../../../src/kafka/reading/same-log.ts';
 import type { FetchResponse } from '../../../src/kafka/fetch-protocol.ts';
 import { FakeBroker, response } from './fake-broker.ts';
 
@@ -16,7 +17,7 @@ function slow() {
     answers.push(answer);
     return answer.promise;
   });
-  return { answers, broker, fetches: new FetchAhead(broker.connections, pin, 1024) };
+  return { answers, broker, fetches: new FetchAhead(broker.connections, pin, new SameLog(pin), 1024) };
 }
 
 test('a release in the middle of a fetch waits for its answer', async () => {

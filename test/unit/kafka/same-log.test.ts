@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest';
 import { asSourceName } from '../../../src/domain/ids.ts';
 import { batchAt, isHeader } from '../../../src/kafka/batch-header.ts';
-import { SILENCE_MS, SameLog } from '../../../src/kafka/same-log.ts';
+import { SILENCE_MS, SameLog } from '../../../src/kafka/reading/same-log.ts';
 import { FakeBroker, holding, response } from './fake-broker.ts';
 
 const holdingAt3 = (value: string) =>

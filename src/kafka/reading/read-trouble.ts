@@ -12,29 +12,28 @@
 //
 // Owned here: the counters of these waits and who is told about them. Refused: moving the position (reader).
 
-import type { GapReason } from '../domain/job.ts';
-import type { SourceName } from '../domain/ids.ts';
-import type { ReadWait } from '../domain/log.ts';
-import type { Emit } from '../domain/signals.ts';
-import { RepriseError, messageOf } from '../domain/errors.ts';
+import type { GapReason } from '../../domain/job.ts';
+import type { SourceName } from '../../domain/ids.ts';
+import type { ReadWait } from '../../domain/log.ts';
+import type { Emit } from '../../domain/signals.ts';
+import { RepriseError, messageOf } from '../../domain/errors.ts';
 import type { FetchAhead } from './fetch-ahead.ts';
-import type { ScanFault } from './record-scanner.ts';
-import { untilAborted, waitBackoff, waitMs } from './retrying.ts';
+import type { ScanFault } from '../record-scanner.ts';
+import { untilAborted, waitBackoff, waitMs } from '../retrying.ts';
 
 /** With full jitter up to 5 s some 15 s: longer than a leader election. */
 const MAX_STALLS = 10;
 const OVER_QUOTA = "throttled by the broker's quota";
 
-interface FoundGap {
-  readonly from: number;
-  readonly to: number;
-  readonly reason: GapReason;
-}
+/** Where the log begins now, or where it ends now: the offset asked for lies before, or behind. */
+export type OutOfRange =
+  | { readonly reason: 'retention'; readonly earliest: number }
+  | { readonly reason: 'truncated'; readonly latest: number };
 
 export class ReadTrouble {
   readonly #source: SourceName;
   readonly #fetches: FetchAhead;
-  readonly #onWait: ((wait: ReadWait | null) => void) | undefined;
+  readonly #onWait: (wait: ReadWait | null) => void;
   readonly #emit: Emit;
   readonly #signal: AbortSignal;
   readonly #openTransactionWaitMs: number;
@@ -48,7 +47,7 @@ export class ReadTrouble {
   constructor(
     source: SourceName,
     fetches: FetchAhead,
-    onWait: ((wait: ReadWait | null) => void) | undefined,
+    onWait: (wait: ReadWait | null) => void,
     emit: Emit,
     signal: AbortSignal,
     options: { readonly openTransactionWaitMs: number },
@@ -97,11 +96,11 @@ export class ReadTrouble {
     this.#tell('log_end', 'everything written so far is read');
   }
 
-  /** The reason of a gap once the wait has been long enough; it counts only while the end is pinned. */
-  openTransaction(end: number | null): GapReason | null {
+  /** The reason of a gap once the wait has been long enough; it counts only while an end is pinned. */
+  openTransaction(isPinned: boolean): GapReason | null {
     const nowMs = Date.now();
     this.#tell('open_transaction', 'a transaction of a producer is open');
-    if (end === null) return null;
+    if (!isPinned) return null;
     this.#openSinceMs ??= nowMs;
     return nowMs - this.#openSinceMs >= this.#openTransactionWaitMs ? 'open_transaction' : null;
   }
@@ -136,20 +135,15 @@ export class ReadTrouble {
     return fault.to <= limit ? fault.to : fault.from + 1;
   }
 
-  /** What of the log is missing; null = ask again. */
-  async outOfRange(position: number, end: number | null, due: number | null): Promise<FoundGap | null> {
+  /** Why the broker does not know the offset; null = ask again. */
+  async outOfRange(position: number): Promise<OutOfRange | null> {
     try {
       const { earliest, latest } = await untilAborted(this.#fetches.bounds(), this.#signal);
-      if (position < earliest) {
-        return { from: position, to: Math.min(earliest, end ?? Infinity), reason: 'retention' };
-      }
+      if (position < earliest) return { reason: 'retention', earliest };
       if (position > latest) {
         if (this.#truncation === 'suspected') {
           this.#truncation = 'reported';
-          if (end !== null) return { from: position, to: end, reason: 'truncated' };
-          // What is written there now is read by nobody: this reader never goes back, and below an earlier
-          // cut it would be taken for what was there.
-          return { from: latest, to: Math.max(position, due ?? 0), reason: 'truncated' };
+          return { reason: 'truncated', latest };
         }
         if (this.#truncation === 'none') this.#truncation = 'suspected';
       }
@@ -166,6 +160,6 @@ export class ReadTrouble {
     if (why === (told?.why ?? null) && detail === (told?.detail ?? '')) return;
     const sinceMs = told?.why === why ? told.sinceMs : Date.now();
     this.#wait = why === null ? null : { why, sinceMs, detail };
-    this.#onWait?.(this.#wait);
+    this.#onWait(this.#wait);
   }
 }

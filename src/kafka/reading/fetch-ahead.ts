@@ -2,17 +2,22 @@
 // scanned, and the way back after a failure (throw the connection away; the next one also has fresh metadata).
 // Refuses: two fetches in flight, giving back a connection that failed, and answers of another log (same-log.ts).
 
-import type { Pin } from '../domain/job.ts';
-import type { Connections, TakeFrom } from './connections.ts';
-import { EARLIEST, LATEST } from './client.ts';
-import type { KafkaConnection } from './client.ts';
-import { ERROR_CODES } from './error-codes.ts';
-import type { FetchResponse } from './fetch-protocol.ts';
-import { SameLog } from './same-log.ts';
+import type { Connections, TakeFrom } from '../connections.ts';
+import { EARLIEST, LATEST } from '../client.ts';
+import type { KafkaConnection } from '../client.ts';
+import { ERROR_CODES } from '../error-codes.ts';
+import type { FetchResponse } from '../fetch-protocol.ts';
+import type { Proof } from './same-log.ts';
 
 /** Short: it is also how long a pinned end or a close can go unnoticed. */
 const MAX_WAIT_MS = 100;
 const LARGEST_FETCH = 64 * 1024 * 1024;
+
+/** One partition of one topic. */
+export interface Place {
+  readonly topic: string;
+  readonly partition: number;
+}
 
 interface InFlight {
   readonly offset: number;
@@ -23,19 +28,28 @@ export class FetchAhead {
   readonly #connections: Connections;
   readonly #topic: string;
   readonly #partition: number;
-  readonly #sameLog: SameLog;
+  readonly #proof: Proof;
+  readonly #onBytes: (bytes: number) => void;
   #maxBytes: number;
   #connection: Promise<KafkaConnection> | null = null;
   #from: TakeFrom = 'idle';
   #released = false;
   #inFlight: InFlight | null = null;
 
-  constructor(connections: Connections, pin: Pin, maxBytes: number) {
+  /** `onBytes` hears of the records' bytes of every response, wanted or not. */
+  constructor(
+    connections: Connections,
+    place: Place,
+    proof: Proof,
+    maxBytes: number,
+    onBytes: (bytes: number) => void = () => undefined,
+  ) {
     this.#connections = connections;
-    this.#topic = pin.topic;
-    this.#partition = pin.partition;
-    this.#sameLog = new SameLog(pin);
+    this.#topic = place.topic;
+    this.#partition = place.partition;
+    this.#proof = proof;
     this.#maxBytes = maxBytes;
+    this.#onBytes = onBytes;
   }
 
   /** The response for `offset`: the one that was asked ahead, or a new one. */
@@ -43,7 +57,10 @@ export class FetchAhead {
     const ahead = this.ahead(offset);
     if (ahead.offset === offset) return await this.#landed(ahead);
     // What was asked ahead turned out to be elsewhere; the socket answers in order, so it only costs its bytes.
-    await this.#landed(ahead).catch(() => null);
+    await this.#landed(ahead).then(
+      (unread) => unread.release(),
+      () => undefined,
+    );
     return await this.#landed(this.ahead(offset));
   }
 
@@ -84,7 +101,7 @@ export class FetchAhead {
     this.#connection = null;
     this.#inFlight = null;
     this.#from = 'after_failure';
-    this.#sameLog.failed();
+    this.#proof.failed();
     failed?.then(
       (connection) => this.#connections.discard(connection),
       () => undefined, // was never open: #open threw it away
@@ -100,7 +117,10 @@ export class FetchAhead {
     this.#inFlight = null;
     if (connection === null) return;
     void Promise.all([connection, flight?.response]).then(
-      async () => this.#connections.give(await connection),
+      ([quiet, unread]) => {
+        unread?.release();
+        this.#connections.give(quiet);
+      },
       () =>
         connection.then(
           (broken) => this.#connections.discard(broken),
@@ -132,7 +152,7 @@ export class FetchAhead {
 
   async #send(offset: number): Promise<FetchResponse> {
     const connection = await this.connection();
-    this.#sameLog.asking();
+    this.#proof.asking();
     const response = await connection.fetch({
       topic: this.#topic,
       partition: this.#partition,
@@ -141,9 +161,9 @@ export class FetchAhead {
       maxWaitMs: MAX_WAIT_MS,
       isolation: 'committed',
     });
+    this.#onBytes(response.records.length);
     const { errorCode } = response;
-    if (errorCode === 0 || errorCode === ERROR_CODES.offsetOutOfRange)
-      await this.#sameLog.answered(connection);
+    if (errorCode === 0 || errorCode === ERROR_CODES.offsetOutOfRange) await this.#proof.answered(connection);
     return response;
   }
 }
