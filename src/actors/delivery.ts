@@ -41,6 +41,7 @@ class Delivery {
   readonly #settlement: Settlement;
   /** Requests, not events. */
   #inFlight = 0;
+  #inFlightTold = 0;
   #ended = false;
   #timer: NodeJS.Timeout | null = null;
   #finish: () => void = () => undefined;
@@ -219,24 +220,27 @@ class Delivery {
   #start(message: Message): void {
     this.#inFlight++;
     this.#run.progress.cut.started(message.events.length);
-    this.#run.edges.emit('delivery.in_flight', { change: 1 });
     if (this.#run.phase === 'throttled' || this.#run.phase === 'waiting') {
       this.#run.enter(this.#ended ? 'draining' : 'streaming');
     }
     const sentAtMs = this.#run.edges.clock.monoMs();
-    void this.#endpoint
-      .send(message, this.#flights.signal)
-      .then((answer) => {
-        this.#answered(message, answer, sentAtMs);
-      })
-      .catch(this.#run.crash);
+    try {
+      this.#endpoint.send(message, this.#flights.signal, (answer) => {
+        try {
+          this.#answered(message, answer, sentAtMs);
+        } catch (error) {
+          this.#run.crash(error);
+        }
+      });
+    } catch (error) {
+      this.#run.crash(error);
+    }
   }
 
   #answered(message: Message, answer: Answer, sentAtMs: number): void {
-    const { progress, edges } = this.#run;
+    const { progress } = this.#run;
     this.#settlement.answered(message, answer, sentAtMs, this.#inFlight);
     this.#inFlight--;
-    edges.emit('delivery.in_flight', { change: -1 });
     this.#run.endpointPause = this.#endpoint.health.pause;
     if (progress.cut.isDue) this.#cutKeeper.cutNow();
     this.#pump();
@@ -259,7 +263,10 @@ class Delivery {
   }
 
   #tellGauges(): void {
-    const { gauges } = this.#run;
+    const { gauges, edges } = this.#run;
+    const change = this.#inFlight - this.#inFlightTold;
+    if (change !== 0) edges.emit('delivery.in_flight', { change });
+    this.#inFlightTold = this.#inFlight;
     gauges.inFlight = this.#inFlight;
     gauges.window = this.#endpoint.window.limit;
     gauges.queued = this.#outbox.queued;

@@ -2,16 +2,17 @@
 // the webhook's row anew when its version changes, so a new URL or secret holds from the next attempt; a socket
 // to the old URL is not used again.
 
-import type { KeyObject } from 'node:crypto';
 import { bodyOf, contentType, messageId } from '../domain/message.ts';
 import type { DeliveryProfile, Message } from '../domain/message.ts';
 import { Pace } from '../domain/pace.ts';
 import type { Answer, DeliveryTarget, ReceiverConnection } from '../domain/sender.ts';
 import { decodeSecret, sign } from '../domain/signature.ts';
+import type { SigningKey } from '../domain/signature.ts';
 import { Window } from '../domain/window.ts';
 import { EndpointHealth } from '../machines/endpoint-health.ts';
 import { pause } from '../domain/pause.ts';
 import type { Run } from './run.ts';
+import { HeaderClock } from './header-clock.ts';
 
 export class Endpoint {
   readonly window: Window;
@@ -19,14 +20,17 @@ export class Endpoint {
   readonly health: EndpointHealth;
   readonly #run: Run;
   #target: DeliveryTarget;
-  #secrets: readonly KeyObject[];
+  #secrets: readonly SigningKey[];
   #connection: ReceiverConnection;
   /** Sockets that the connection may open. */
   #sockets: number;
+  readonly #times = new HeaderClock();
+  readonly #fence: string;
 
   private constructor(run: Run, target: DeliveryTarget) {
     this.#run = run;
     this.#target = target;
+    this.#fence = String(run.lease.key.fence);
     this.#secrets = target.secrets.map(decodeSecret);
     run.targetVersion = target.version;
     this.window = new Window(this.#concurrency());
@@ -53,37 +57,41 @@ export class Endpoint {
     return this.#target.delivery;
   }
 
-  /** Sends one attempt; never rejects for what the receiver does. A batch is signed as the one message it is. */
-  send(message: Message, signal: AbortSignal): Promise<Answer> {
+  /** Sends one attempt; `onAnswer` is called once, later. A batch is signed as the one message it is. */
+  send(message: Message, signal: AbortSignal, onAnswer: (answer: Answer) => void): void {
     const { mode } = this.profile;
     const { events, attempt } = message;
     const body = bodyOf(message, mode);
     const id = messageId(message);
-    const seconds = Math.floor(this.#run.edges.clock.wallMs() / 1_000);
-    return this.#connection.send({
-      body,
-      deadlineMs: this.#run.edges.settings.requestTimeoutMs,
-      signal,
-      mayHandOver: () => this.#mayHandOver,
-      headers: {
-        'content-type': contentType(message, mode),
-        'user-agent': 'Reprise',
-        'webhook-id': id,
-        'webhook-timestamp': String(seconds),
-        'webhook-signature': sign(this.#secrets, id, seconds, body),
-        'reprise-job-id': this.#run.job.id,
-        'reprise-fence': String(this.#run.lease.key.fence),
-        'reprise-event-time': new Date(events[0]?.timestampMs ?? 0).toISOString(),
-        'reprise-attempt': String(attempt),
-        ...(events.length > 1 && { 'reprise-event-count': String(events.length) }),
-      },
-    });
+    const seconds = this.#times.seconds(this.#run.edges.clock.wallMs());
+    const headers = [
+      'content-type',
+      contentType(message, mode),
+      'user-agent',
+      'Reprise',
+      'webhook-id',
+      id,
+      'webhook-timestamp',
+      seconds,
+      'webhook-signature',
+      sign(this.#secrets, id, seconds, body),
+      'reprise-job-id',
+      this.#run.job.id,
+      'reprise-fence',
+      this.#fence,
+      'reprise-event-time',
+      this.#times.iso(events[0]?.timestampMs ?? 0),
+      'reprise-attempt',
+      String(attempt),
+    ];
+    if (events.length > 1) headers.push('reprise-event-count', String(events.length));
+    const deadlineMs = this.#run.edges.settings.requestTimeoutMs;
+    const request = { body, headers, deadlineMs, signal, mayHandOver: this.#mayHandOver };
+    this.#connection.send(request, onAnswer);
   }
 
   /** What was allowed when the attempt began may be over when its socket is there. */
-  get #mayHandOver(): boolean {
-    return this.#run.lease.mayAct && !this.#run.isStopping;
-  }
+  readonly #mayHandOver = (): boolean => this.#run.lease.mayAct && !this.#run.isStopping;
 
   /** Takes over changed limits of the job and the webhook. */
   #applyLimits(): void {

@@ -37,10 +37,12 @@ export class Letters {
 
   /** The event was found; nothing is expected of another place. */
   met(identity: string): void {
-    if (this.#byIdentity.has(identity)) this.#met.add(identity);
+    if (this.#byIdentity.size > 0 && this.#byIdentity.has(identity)) this.#met.add(identity);
   }
 
   delivered(identity: string): void {
+    // Most jobs send none again, and this is called for every event.
+    if (this.#byIdentity.size === 0) return;
     const letter = this.#byIdentity.get(identity);
     if (letter) this.#fates.push({ letter, kind: 'delivered' });
   }

@@ -41,6 +41,7 @@ export class MemoryBudget {
 
   /** Lets everybody who waits look again. */
   nudge(): void {
+    if (this.#waiting.size === 0) return;
     for (const wake of [...this.#waiting]) wake();
   }
 

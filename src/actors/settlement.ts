@@ -41,8 +41,10 @@ export class Settlement {
     edges.emit('delivery.attempt', { outcome: name, events, durationMs: answer.durationMs });
     if (outcome.kind === 'delivered') {
       for (const event of message.events) this.#delivered(event, now);
+      this.#release(message);
     } else if (outcome.kind === 'give_up') {
       for (const event of message.events) this.#giveUp(event, message.attempt, outcome.reason, answer, now);
+      this.#release(message);
     } else {
       this.#retry(message, answer, now, outcome);
     }
@@ -92,19 +94,21 @@ export class Settlement {
 
   #delivered(event: LogEvent, now: number): void {
     this.#run.progress.delivered(event);
-    this.#end(event, false, now);
+    this.#endpoint.health.ended(false, now);
   }
 
   #giveUp(event: LogEvent, attempts: number, reason: string, answer: Answer, now: number): void {
     const lastStatus = answer.kind === 'answered' ? answer.status : null;
     this.#run.progress.deadLettered(event, { reason, lastStatus, attempts });
     this.#run.edges.emit('delivery.dead_letter', { jobId: this.#run.job.id, reason });
-    this.#end(event, true, now);
+    this.#endpoint.health.ended(true, now);
   }
 
-  #end(event: LogEvent, givenUp: boolean, now: number): void {
-    this.#endpoint.health.ended(givenUp, now);
-    this.#run.budget.release(heldBytes(event));
+  /** Its bytes at once: a source may be waiting for them, and is woken once. */
+  #release({ events }: Message): void {
+    let bytes = 0;
+    for (const event of events) bytes += heldBytes(event);
+    this.#run.budget.release(bytes);
   }
 }
 

@@ -56,8 +56,11 @@ const CLOSE = 93;
 
 const bytesOf = ({ value }: LogEvent): number => value?.length ?? 0;
 /** Each value has a separator behind it, and an array one more byte. */
-const bodyBytes = (events: readonly LogEvent[]): number =>
-  events.reduce((sum, event) => sum + bytesOf(event) + 1, 1);
+function bodyBytes(events: readonly LogEvent[]): number {
+  let sum = 1;
+  for (const event of events) sum += bytesOf(event) + 1;
+  return sum;
+}
 
 /** A first message of the events that are queued from `from` on: at most `most`, and at least one. */
 export function messageOf(
@@ -145,8 +148,11 @@ export function bodyOf({ events }: Message, mode: DeliveryMode): Buffer {
   const separator = isArray ? COMMA : NEWLINE;
   let at = isArray ? body.writeUInt8(OPEN, 0) : 0;
   for (const { value } of events) {
-    if (value !== null) at += value.copy(body, at);
-    at = body.writeUInt8(separator, at);
+    if (value !== null) {
+      body.set(value, at);
+      at += value.length;
+    }
+    body[at++] = separator;
   }
   // The last separator becomes the array's end; as a line's end it stays.
   if (isArray) body.writeUInt8(CLOSE, at - 1);

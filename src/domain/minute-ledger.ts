@@ -5,7 +5,10 @@
 
 import { hash } from 'node:crypto';
 
-const MODULUS = 1n << 256n;
+/** A sum of digests as 16 numbers of 16 bits, lowest last, that carry over only when read: exact for 2^37 events. */
+const LANES = 16;
+const LANE_SIZE = 0x10000;
+const HEX_PER_LANE = 4;
 export const MINUTE_MS = 60_000;
 
 /** One minute's totals. Digests are 64 hex characters. */
@@ -19,82 +22,113 @@ export interface MinuteEntry {
 }
 
 interface Totals {
+  readonly minute: number;
+  isTouched: boolean;
   delivered: number;
-  deliveredSum: bigint;
+  readonly deliveredSum: Float64Array;
   deadLettered: number;
-  deadLetteredSum: bigint;
+  readonly deadLetteredSum: Float64Array;
 }
-
-const hex = (sum: bigint): string => sum.toString(16).padStart(64, '0');
 
 export class MinuteLedger {
   readonly #minutes = new Map<number, Totals>();
-  #touched = new Set<number>();
+  #touched: Totals[] = [];
+  /** Of the last event: the next one is mostly of the same minute. */
+  #last: Totals | null = null;
 
   /** Starts from what is durable. */
   constructor(entries: readonly MinuteEntry[] = []) {
-    for (const entry of entries) {
-      this.#minutes.set(entry.minute, {
-        delivered: entry.delivered,
-        deliveredSum: BigInt(`0x${entry.deliveredDigest}`),
-        deadLettered: entry.deadLettered,
-        deadLetteredSum: BigInt(`0x${entry.deadLetteredDigest}`),
+    for (const { minute, delivered, deliveredDigest, deadLettered, deadLetteredDigest } of entries) {
+      this.#minutes.set(minute, {
+        minute,
+        isTouched: false,
+        delivered,
+        deliveredSum: sumOf(deliveredDigest),
+        deadLettered,
+        deadLetteredSum: sumOf(deadLetteredDigest),
       });
     }
   }
 
   delivered(timestampMs: number, eventId: string): void {
-    const totals = this.#totals(timestampMs);
+    const totals = this.#touch(Math.floor(timestampMs / MINUTE_MS));
     totals.delivered++;
-    totals.deliveredSum = (totals.deliveredSum + digest(eventId)) % MODULUS;
+    addDigest(totals.deliveredSum, eventId);
   }
 
   deadLettered(timestampMs: number, eventId: string): void {
-    const totals = this.#totals(timestampMs);
+    const totals = this.#touch(Math.floor(timestampMs / MINUTE_MS));
     totals.deadLettered++;
-    totals.deadLetteredSum = (totals.deadLetteredSum + digest(eventId)) % MODULUS;
+    addDigest(totals.deadLetteredSum, eventId);
   }
 
   /** Totals of the minutes touched since the last call; give them back with `untake` if the write failed. */
   takeTouched(): readonly MinuteEntry[] {
-    const entries = [...this.#touched].map((minute) => this.#entry(minute));
-    this.#touched = new Set();
+    const entries = this.#touched.map(entryOf);
+    for (const totals of this.#touched) totals.isTouched = false;
+    this.#touched = [];
     return entries;
   }
 
   untake(entries: readonly MinuteEntry[]): void {
-    for (const { minute } of entries) this.#touched.add(minute);
+    for (const { minute } of entries) this.#touch(minute);
   }
 
   /** All minutes, oldest first. */
   entries(): readonly MinuteEntry[] {
-    return [...this.#minutes.keys()].sort((a, b) => a - b).map((minute) => this.#entry(minute));
+    return [...this.#minutes.values()].sort((a, b) => a.minute - b.minute).map(entryOf);
   }
 
-  #totals(timestampMs: number): Totals {
-    const minute = Math.floor(timestampMs / MINUTE_MS);
-    this.#touched.add(minute);
-    let totals = this.#minutes.get(minute);
-    if (!totals) {
-      totals = { delivered: 0, deliveredSum: 0n, deadLettered: 0, deadLetteredSum: 0n };
-      this.#minutes.set(minute, totals);
+  #touch(minute: number): Totals {
+    const totals = this.#last?.minute === minute ? this.#last : this.#totals(minute);
+    this.#last = totals;
+    if (!totals.isTouched) {
+      totals.isTouched = true;
+      this.#touched.push(totals);
     }
     return totals;
   }
 
-  #entry(minute: number): MinuteEntry {
-    const totals = this.#minutes.get(minute);
-    if (!totals) throw new Error(`minute ${minute} is not in the ledger`);
-    return {
-      minute,
-      delivered: totals.delivered,
-      deliveredDigest: hex(totals.deliveredSum),
-      deadLettered: totals.deadLettered,
-      deadLetteredDigest: hex(totals.deadLetteredSum),
-    };
+  #totals(minute: number): Totals {
+    let totals = this.#minutes.get(minute);
+    if (!totals) {
+      const sum = (): Float64Array => new Float64Array(LANES);
+      const counts = { delivered: 0, deliveredSum: sum(), deadLettered: 0, deadLetteredSum: sum() };
+      totals = { minute, isTouched: false, ...counts };
+      this.#minutes.set(minute, totals);
+    }
+    return totals;
   }
 }
 
-function digest(eventId: string): bigint {
-  return BigInt(`0x${hash('sha256', eventId, 'hex')}`);
+function entryOf({ minute, delivered, deliveredSum, deadLettered, deadLetteredSum }: Totals): MinuteEntry {
+  const [deliveredDigest, deadLetteredDigest] = [hexOf(deliveredSum), hexOf(deadLetteredSum)];
+  return { minute, delivered, deliveredDigest, deadLettered, deadLetteredDigest };
+}
+
+/** A BigInt per event took twice as long: 0.5 us. */
+function addDigest(sum: Float64Array, eventId: string): void {
+  const digest = hash('sha256', eventId, 'binary');
+  for (let lane = 0; lane < LANES; lane++) {
+    const bits = digest.charCodeAt(2 * lane) * 256 + digest.charCodeAt(2 * lane + 1);
+    sum[lane] = (sum[lane] ?? 0) + bits;
+  }
+}
+
+function sumOf(hex: string): Float64Array {
+  const lane = (_: unknown, at: number): number =>
+    Number.parseInt(hex.slice(at * HEX_PER_LANE, (at + 1) * HEX_PER_LANE), 16);
+  return Float64Array.from({ length: LANES }, lane);
+}
+
+/** Modulo 2^256: what the first lane carries over is dropped. */
+function hexOf(sum: Float64Array): string {
+  let text = '';
+  let carry = 0;
+  for (let lane = LANES - 1; lane >= 0; lane--) {
+    const value = (sum[lane] ?? 0) + carry;
+    carry = Math.floor(value / LANE_SIZE);
+    text = (value % LANE_SIZE).toString(16).padStart(HEX_PER_LANE, '0') + text;
+  }
+  return text;
 }

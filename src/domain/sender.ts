@@ -28,7 +28,8 @@ export type Answer =
 
 export interface SendRequest {
   readonly body: Buffer;
-  readonly headers: Readonly<Record<string, string>>;
+  /** Names and values in turn: an object per request cost more than its names. */
+  readonly headers: readonly string[];
   /** Total time from hand-off to the end of the answer's head and the first KB of its body. */
   readonly deadlineMs: number;
   readonly signal: AbortSignal;
@@ -40,8 +41,11 @@ export interface SendRequest {
 }
 
 export interface ReceiverConnection {
-  /** Hands over at most once. Never rejects: whatever happens is an Answer. */
-  send(request: SendRequest): Promise<Answer>;
+  /**
+   * Hands over at most once. `onAnswer` is called exactly once, never within this call, whatever happens. A callback and
+   * no promise: this is called for every event.
+   */
+  send(request: SendRequest, onAnswer: (answer: Answer) => void): void;
   /** Ends idle connections at once and those in flight when answered. */
   close(): Promise<void>;
 }

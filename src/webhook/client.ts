@@ -7,10 +7,10 @@
 import { Client } from 'undici';
 import type { buildConnector, Dispatcher } from 'undici';
 import type { Answer, ReceiverConnection, SendRequest, WebhookSender } from '../domain/sender.ts';
-import { AbortWatch } from './abort-watch.ts';
 import type { Dial } from './connector.ts';
 import { Exchange } from './exchange.ts';
-import type { Line } from './exchange.ts';
+import type { Exchanging, Line } from './exchange.ts';
+import { Flights } from './flights.ts';
 import type { Guard } from './guard.ts';
 
 /** Below the 5 s of Node's and most other servers: whoever closes an idle socket first should be us. */
@@ -30,10 +30,12 @@ export function createSender(guard: Guard): WebhookSender {
   };
 }
 
+type OnAnswer = (answer: Answer) => void;
+
 /** The URL itself is refused, so that nothing is ever dialled for it. */
 class BlockedReceiver implements ReceiverConnection {
-  send(): Promise<Answer> {
-    return Promise.resolve(unsent('blocked'));
+  send(_request: SendRequest, onAnswer: OnAnswer): void {
+    queueMicrotask(() => onAnswer(unsent('blocked')));
   }
 
   close(): Promise<void> {
@@ -41,14 +43,18 @@ class BlockedReceiver implements ReceiverConnection {
   }
 }
 
-class Receiver implements ReceiverConnection {
+class Receiver implements ReceiverConnection, Exchanging {
+  readonly flights = new Flights();
   readonly #url: URL;
   readonly #connections: number;
   readonly #dial: Dial;
   /** Last used on top: the hot sockets stay hot and the others reach their keep-alive end. */
   readonly #idle: Socket[] = [];
+  /** From `#nextWaiting` on. */
   readonly #waiting: Exchange[] = [];
-  readonly #aborts = new AbortWatch();
+  #nextWaiting = 0;
+  /** That ended as they should, for the next requests; never more than were in flight together. */
+  readonly #spare: Exchange[] = [];
   #open = 0;
   #closing: PromiseWithResolvers<void> | null = null;
 
@@ -58,23 +64,33 @@ class Receiver implements ReceiverConnection {
     this.#dial = dial;
   }
 
-  send(request: SendRequest): Promise<Answer> {
-    if (this.#closing !== null || request.signal.aborted) return Promise.resolve(unsent('aborted'));
-    return new Promise((resolve) => {
-      const exchange = new Exchange(request, resolve, (settled) => this.#aborts.remove(settled));
-      this.#aborts.add(exchange);
-      const socket = this.#idle.pop() ?? this.#grow();
-      if (socket === null) this.#waiting.push(exchange);
-      else exchange.runOn(socket);
-    });
+  send(request: SendRequest, onAnswer: OnAnswer): void {
+    if (this.#closing !== null || request.signal.aborted) {
+      queueMicrotask(() => onAnswer(unsent('aborted')));
+      return;
+    }
+    let exchange = this.#spare.pop();
+    if (exchange) exchange.begin(request, onAnswer);
+    else exchange = new Exchange(this, request, onAnswer);
+    const socket = this.#idle.pop() ?? this.#grow();
+    if (socket === null) this.#waiting.push(exchange);
+    else exchange.runOn(socket);
   }
+
+  readonly answered = ({ onAnswer }: Exchange, answer: Answer): void => {
+    queueMicrotask(() => onAnswer(answer));
+  };
+
+  readonly done = (exchange: Exchange): void => {
+    this.#spare.push(exchange);
+  };
 
   close(): Promise<void> {
     if (this.#closing !== null) return this.#closing.promise;
     this.#closing = Promise.withResolvers();
     for (const socket of this.#idle.splice(0)) this.#retire(socket);
     if (this.#open === 0) this.#closing.resolve();
-    return this.#closing.promise.then(() => this.#aborts.close());
+    return this.#closing.promise.then(() => this.flights.close());
   }
 
   #grow(): Socket | null {
@@ -84,13 +100,23 @@ class Receiver implements ReceiverConnection {
   }
 
   #free(socket: Socket): void {
-    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
+    for (let next = this.#takeWaiting(); next; next = this.#takeWaiting()) {
       if (next.isSettled) continue;
       next.runOn(socket);
       return;
     }
     if (this.#closing === null) this.#idle.push(socket);
     else this.#retire(socket);
+  }
+
+  /** shift() would move all that wait behind it. */
+  #takeWaiting(): Exchange | undefined {
+    const exchange = this.#waiting[this.#nextWaiting];
+    if (exchange && ++this.#nextWaiting * 2 >= this.#waiting.length) {
+      this.#waiting.splice(0, this.#nextWaiting);
+      this.#nextWaiting = 0;
+    }
+    return exchange;
   }
 
   #retire(socket: Socket): void {
@@ -104,16 +130,17 @@ class Receiver implements ReceiverConnection {
 /** One place for a socket: an undici Client that dials when it must. */
 class Socket implements Line {
   readonly #url: URL;
-  readonly #path: string;
   readonly #dial: Dial;
   readonly #onFree: (socket: Socket) => void;
+  /** undici reads it within `dispatch` and does not keep it. */
+  readonly #options: { -readonly [Key in keyof Dispatcher.DispatchOptions]: Dispatcher.DispatchOptions[Key] };
   #client: Client;
   #cancelDial: (() => void) | null = null;
   #used = false;
 
   constructor(url: URL, dial: Dial, onFree: (socket: Socket) => void) {
     this.#url = url;
-    this.#path = url.pathname + url.search;
+    this.#options = { path: url.pathname + url.search, method: 'POST' };
     this.#dial = dial;
     this.#onFree = onFree;
     this.#client = this.#newClient();
@@ -125,14 +152,10 @@ class Socket implements Line {
 
   dispatch(exchange: Exchange): void {
     const { body, headers, deadlineMs } = exchange.request;
-    const options: Dispatcher.DispatchOptions = {
-      path: this.#path,
-      method: 'POST',
-      headers,
-      body,
-      headersTimeout: deadlineMs + BACKSTOP_MS,
-      bodyTimeout: deadlineMs + BACKSTOP_MS,
-    };
+    const options = this.#options;
+    options.headers = headers as string[];
+    options.body = body;
+    options.headersTimeout = options.bodyTimeout = deadlineMs + BACKSTOP_MS;
     this.#client.dispatch(options, exchange);
   }
 

@@ -1,5 +1,7 @@
 // One request and its answer: the handler that undici calls, and the total deadline that undici does not have.
-// Owns the outcome of one send; refuses to choose sockets (client.ts does).
+// Owns the outcome of one send; refuses to choose sockets (client.ts does) and to keep time (flights.ts does).
+// One that ended as it should is used again for another request: undici is done with it by then. One that was broken
+// off is not, because a late word of undici about it would be taken for one about the next request.
 // Invariants: a request is handed to a socket at most once, and only when its sender still may at that moment (a
 // dial can end long after it was asked for, and a process can have slept). Exactly one Answer, at the latest at the
 // deadline, whatever the receiver does (endless 103s defeat headersTimeout, a drip defeats bodyTimeout); the
@@ -10,6 +12,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
 import type { Answer, SendFailure, SendRequest } from '../domain/sender.ts';
 import { failureOf } from './failure.ts';
+import type { Flight, Flights, Watch } from './flights.ts';
 import { parseRetryAfterMs } from './retry-after.ts';
 
 /** A body longer or slower than this costs its socket: a new one is cheaper than reading on. */
@@ -33,12 +36,26 @@ export interface Line {
   release(answered: boolean): void;
 }
 
-export class Exchange implements Dispatcher.DispatchHandler {
-  readonly request: SendRequest;
-  readonly #resolve: (answer: Answer) => void;
-  readonly #startedMs = performance.now();
-  readonly #onSettled: (exchange: Exchange) => void;
-  #timer: NodeJS.Timeout;
+/** Who sends. */
+export interface Exchanging {
+  readonly flights: Flights;
+  /** Hands the answer on, but not in this stack: undici's parser may be in the middle of it. */
+  readonly answered: (exchange: Exchange, answer: Answer) => void;
+  /** It ended as it should: it may `begin` anew. */
+  readonly done: (exchange: Exchange) => void;
+}
+
+export class Exchange implements Dispatcher.DispatchHandler, Flight {
+  request: SendRequest;
+  /** Told the answer by the receiver's connection. */
+  onAnswer: (answer: Answer) => void;
+  /** When it is ended, of performance.now(). */
+  dueMs = 0;
+  /** Kept by flights.ts. */
+  place = 0;
+  watch: Watch | null = null;
+  readonly #owner: Exchanging;
+  #startedMs = 0;
   #line: Line | null = null;
   #controller: Dispatcher.DispatchController | null = null;
   #onUsedSocket = false;
@@ -49,15 +66,28 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #answered = false;
   #drained = 0;
 
-  constructor(
-    request: SendRequest,
-    resolve: (answer: Answer) => void,
-    onSettled: (exchange: Exchange) => void,
-  ) {
+  constructor(owner: Exchanging, request: SendRequest, onAnswer: (answer: Answer) => void) {
+    this.#owner = owner;
     this.request = request;
-    this.#resolve = resolve;
-    this.#onSettled = onSettled;
-    this.#timer = setTimeout(() => this.end('timeout'), request.deadlineMs);
+    this.onAnswer = onAnswer;
+    this.begin(request, onAnswer);
+  }
+
+  /** From the first on: everything that an earlier request left is overwritten here. */
+  begin(request: SendRequest, onAnswer: (answer: Answer) => void): void {
+    this.request = request;
+    this.onAnswer = onAnswer;
+    this.#startedMs = performance.now();
+    this.dueMs = this.#startedMs + request.deadlineMs;
+    this.#line = null;
+    this.#controller = null;
+    this.#onUsedSocket = false;
+    this.#maybeSent = false;
+    this.#answerBegan = false;
+    this.#settled = false;
+    this.#answered = false;
+    this.#drained = 0;
+    this.#owner.flights.add(this, request.signal);
   }
 
   /** Settled while it waited for a line, or later. */
@@ -70,11 +100,18 @@ export class Exchange implements Dispatcher.DispatchHandler {
     line.dispatch(this);
   }
 
+  /** Its time is over: for the answer, or for the rest of the answer's body. */
+  lapse(): void {
+    if (this.#settled) this.#letGo();
+    else this.end('timeout');
+  }
+
   /** Ends it now without an answer, wherever it is. */
   end(failure: SendFailure): void {
     if (this.#settled) return;
     this.#fail(failure);
-    this.#letGo();
+    if (this.#line === null) this.#owner.flights.remove(this);
+    else this.#letGo();
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -104,13 +141,16 @@ export class Exchange implements Dispatcher.DispatchHandler {
   ): void {
     if (status < 200 || this.#settled) return;
     this.#answered = true;
+    const nowMs = performance.now();
+    const retryAfter = headers['retry-after'];
     this.#settle({
       kind: 'answered',
       status,
-      retryAfterMs: parseRetryAfterMs(headers['retry-after'], Date.now()),
-      durationMs: performance.now() - this.#startedMs,
+      retryAfterMs: retryAfter === undefined ? null : parseRetryAfterMs(retryAfter, Date.now()),
+      durationMs: nowMs - this.#startedMs,
     });
-    this.#timer = setTimeout(() => this.#letGo(), DRAIN_MS);
+    this.dueMs = nowMs + DRAIN_MS;
+    this.#owner.flights.dueBy(this.dueMs);
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -119,16 +159,23 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
-    this.#release(true);
+    const line = this.#line;
+    if (line === null) return;
+    this.#over();
+    const answered = this.#answered;
+    this.#owner.done(this);
+    line.release(answered);
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
-    if (this.#line === null) return;
+    const line = this.#line;
+    if (line === null) return;
     if (!this.#settled) {
       const failure = failureOf(error);
       this.#fail(failure === 'reset' && this.#isStale ? 'stale' : failure);
     }
-    this.#release(false);
+    this.#over();
+    line.release(false);
   }
 
   /**
@@ -152,9 +199,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   #settle(answer: Answer): void {
     this.#settled = true;
-    clearTimeout(this.#timer);
-    this.#onSettled(this);
-    this.#resolve(answer);
+    this.#owner.answered(this, answer);
   }
 
   /** Gives up the socket with whatever is still on it; its place is free after `restMs`. */
@@ -162,18 +207,15 @@ export class Exchange implements Dispatcher.DispatchHandler {
     const line = this.#line;
     if (line === null) return;
     // First the release of our side: breaking the socket comes back as an error of this same exchange.
-    this.#line = null;
-    clearTimeout(this.#timer);
+    this.#over();
     if (this.#controller === null) line.breakOff();
     else this.#controller.abort(new Error('let go'));
     if (restMs === 0) line.release(false);
     else setTimeout(() => line.release(false), restMs);
   }
 
-  #release(answered: boolean): void {
-    clearTimeout(this.#timer);
-    const line = this.#line;
+  #over(): void {
     this.#line = null;
-    line?.release(answered && this.#answered);
+    this.#owner.flights.remove(this);
   }
 }

@@ -1,17 +1,18 @@
-// npm run bench [-- first-event|memory|loop|claim|neighbours|scan ...] [--mysql]: the figures that the promises are measured by,
+// npm run bench [-- first-event|memory|loop|claim|jobs|neighbours|scan|deliver|replay ...] [--mysql]: the figures that the promises are measured by,
 // on a stack of its own. Slow figures are told, beside their target; exit 1 only when a bench itself fails, or when
 // a rate that is promised and paced was not held (neighbours).
 
-import { parseArgs } from 'node:util';
 import { fixed } from './figures.ts';
 import { claim } from './claim.ts';
+import { deliver } from './deliver.ts';
 import { firstEvent } from './first-event.ts';
 import { describeMachine } from './machine.ts';
 import { loop } from './loop.ts';
 import { memory } from './memory.ts';
 import { neighbours } from './neighbours.ts';
+import { readBenches, readOptions } from './options.ts';
 import { Rig } from './rig.ts';
-import { SCAN_OPTIONS, scan } from './scan.ts';
+import { scan } from './scan.ts';
 
 type Bench = (rig: Rig, say: (line: string) => void) => Promise<void>;
 
@@ -22,16 +23,14 @@ const BENCHES: ReadonlyMap<string, Bench> = new Map([
   ['claim', claim],
   ['neighbours', neighbours],
   ['scan', scan],
+  ['deliver', deliver],
 ]);
 const LIMIT_MS = 1_500_000;
 
 let rig: Rig | null = null;
 
 async function main(): Promise<void> {
-  const { positionals, values } = parseArgs({
-    allowPositionals: true,
-    options: { mysql: { type: 'boolean', default: false }, ...SCAN_OPTIONS },
-  });
+  const [positionals, values] = [readBenches(), readOptions()];
   const unknown = positionals.find((name) => !BENCHES.has(name));
   if (unknown !== undefined) {
     console.error(`no bench "${unknown}"; there are ${[...BENCHES.keys()].join(', ')}`);

@@ -1,13 +1,13 @@
 // The readers that the scan bench compares: what each is, the words that call it, and what it says it has read.
 // One that this machine cannot have is told, with the reason, and left out.
 
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ensureFolder, ensureKafka, kafkaVersion } from '../../scripts/stack/artifacts.ts';
+import { ensureKafka, kafkaVersion } from '../../scripts/stack/artifacts.ts';
 import { ensureKcat } from '../../scripts/stack/kcat.ts';
-import { libDir, repositoryDir, sha256 } from '../../scripts/stack/paths.ts';
 import { run } from '../../scripts/stack/run.ts';
 import { messageOf } from '../../src/domain/errors.ts';
+import { ensureGoProgram } from './go-program.ts';
+import { npmVersion } from './peer-figures.ts';
 
 const PEERS = join(import.meta.dirname, 'peers');
 const FRANZ_GO = join(PEERS, 'franz-go');
@@ -174,32 +174,14 @@ async function findJava(): Promise<Omit<Peer, 'id'>> {
 }
 
 async function findFranzGo(): Promise<Omit<Peer, 'id'>> {
-  const sources = ['go.mod', 'go.sum', 'main.go'].map((file) => readFileSync(join(FRANZ_GO, file)));
-  const go = (await run('go', ['env', 'GOVERSION'], { cwd: FRANZ_GO })).trim();
-  const folder = await ensureFolder(
-    join(libDir, 'franz-go-reader'),
-    sha256(go, ...sources),
-    async (partial) => {
-      console.error('building the reader with franz-go ...');
-      await run('go', ['build', '-buildvcs=false', '-o', join(partial, 'franz-go-reader'), '.'], {
-        cwd: FRANZ_GO,
-      });
-    },
-  );
-  const version = /twmb\/franz-go (v\S+)/.exec(String(sources[0]))?.[1] ?? '?';
+  const { program, sources, go } = await ensureGoProgram(FRANZ_GO, 'franz-go-reader');
+  const version = /twmb\/franz-go (v\S+)/.exec(sources)?.[1] ?? '?';
   return {
     name: 'franz-go',
     version: `${version}, ${go}`,
     byKey: true,
     discard: false,
-    command: ({ brokers, topic, key, records }) => [
-      ...[join(folder, 'franz-go-reader'), brokers, topic, key, String(records)],
-    ],
+    command: ({ brokers, topic, key, records }) => [...[program, brokers, topic, key, String(records)]],
     read: readJson,
   };
-}
-
-function npmVersion(name: string): string {
-  const text = readFileSync(join(repositoryDir, 'node_modules', name, 'package.json'), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }

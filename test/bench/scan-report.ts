@@ -1,9 +1,9 @@
 // What the scan bench prints: the readers with their versions and exact commands, one table per size of the values
 // and share wanted, and whether the targets hold.
 
-import { repositoryDir } from '../../scripts/stack/paths.ts';
-import { fixed, percentile, table } from './figures.ts';
+import { fixed, median, table } from './figures.ts';
 import type { MeasuredRun } from './measured-run.ts';
+import { ratio, shownCommand, spread } from './peer-figures.ts';
 import type { ScanLog } from './scan-data.ts';
 import type { Peer, Read, Reading } from './scan-peers.ts';
 
@@ -42,18 +42,14 @@ const TARGETS: readonly Target[] = [
 ];
 const MIB = 2 ** 20;
 
-const median = (values: readonly number[]): number => percentile(values, 0.5);
-
 /** `reading`: one of those that were measured. */
 export function reportCommands(peers: readonly Peer[], reading: Reading, notes: readonly string[]): string {
   const lines = peers.map((peer) => {
-    const words = peer.command(reading).map((word) => quoted(word.replaceAll(repositoryDir, '.')));
-    return `- ${peer.name}, ${peer.version}: \`${words.join(' ')}${peer.discard ? ' > /dev/null' : ''}\``;
+    const words = shownCommand(peer.command(reading));
+    return `- ${peer.name}, ${peer.version}: \`${words}${peer.discard ? ' > /dev/null' : ''}\``;
   });
   return ['## Reading one partition', lines.join('\n'), ...notes].join('\n\n');
 }
-
-const quoted = (word: string): string => (/[*\\ ]/.test(word) ? `'${word}'` : word);
 
 export function reportTable(
   all: readonly Figures[],
@@ -108,12 +104,6 @@ function tooShort(all: readonly Figures[], { records }: ScanLog): string {
   const names = short.map(({ peer }) => peer.name).join('; ');
   return `**Too few records to tell**: the start-up took longer than the reading in ${names}.`;
 }
-
-const spread = (values: readonly number[], digits: number): string =>
-  `${fixed(median(values), digits)} (${fixed(Math.min(...values), digits)}-${fixed(Math.max(...values), digits)})`;
-
-const ratio = (values: readonly number[], own: readonly number[] | undefined): string =>
-  own === undefined ? '-' : fixed(median(values) / median(own), 2);
 
 function verdicts(all: readonly Figures[], valueBytes: number): string {
   const own = all.find(({ peer }) => peer.id === 'reprise');

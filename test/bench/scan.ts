@@ -5,11 +5,11 @@
 //   npm run bench -- scan [--rounds 3] [--sizes 1000,200] [--only reprise,kcat] [--records 100000]
 
 import { availableParallelism, loadavg } from 'node:os';
-import { parseArgs } from 'node:util';
 import { fixed, percentile } from './figures.ts';
 import { Busyness } from './machine.ts';
 import { measuredRun } from './measured-run.ts';
 import type { MeasuredRun } from './measured-run.ts';
+import { chosen, readOptions, wholeNumber } from './options.ts';
 import type { Rig } from './rig.ts';
 import { KEYS, withScanData } from './scan-data.ts';
 import type { ScanData, ScanLog } from './scan-data.ts';
@@ -17,14 +17,6 @@ import { PEER_IDS, findPeers, kcatKeys } from './scan-peers.ts';
 import type { Peer, Read, Reading } from './scan-peers.ts';
 import { reportCommands, reportTable } from './scan-report.ts';
 import type { Figures, Sample } from './scan-report.ts';
-
-/** Refused nowhere else: main.ts takes them for all benches. */
-export const SCAN_OPTIONS = {
-  rounds: { type: 'string', default: '3' },
-  sizes: { type: 'string', default: '1000,200' },
-  only: { type: 'string', default: PEER_IDS.join() },
-  records: { type: 'string' },
-} as const;
 
 /** Some seconds of reading each, and together below 3 GB on the disk. */
 const RECORDS: Readonly<Record<number, number>> = { 1000: 1_500_000, 200: 4_000_000 };
@@ -93,20 +85,12 @@ export async function scan(_rig: Rig, say: Say): Promise<void> {
 }
 
 function readSettings(): Settings {
-  const { values } = parseArgs({ strict: false, allowPositionals: true, options: SCAN_OPTIONS });
-  const words = (name: keyof typeof SCAN_OPTIONS): string[] => String(values[name]).split(',');
-  const number = (text: string): number => {
-    if (/^[1-9]\d*$/.test(text)) return Number(text);
-    throw new Error(`"${text}" is not a whole number above 0`);
-  };
-  const only = words('only');
-  const unknown = only.find((id) => !PEER_IDS.includes(id));
-  if (unknown !== undefined) throw new Error(`no reader "${unknown}"; there are ${PEER_IDS.join(', ')}`);
+  const { rounds, sizes = '1000,200', records, only } = readOptions();
   return {
-    rounds: number(String(values.rounds)),
-    sizes: words('sizes').map(number),
-    only,
-    records: values.records === undefined ? null : number(String(values.records)),
+    rounds: wholeNumber(rounds),
+    sizes: sizes.split(',').map(wholeNumber),
+    only: chosen(only, PEER_IDS),
+    records: records === undefined ? null : wholeNumber(records),
   };
 }
 

@@ -13,6 +13,7 @@ import type { JobStore } from '../../src/domain/store.ts';
 import { MemoryJobStore } from './memory-job-store.ts';
 import { MemoryLog } from './memory-log.ts';
 import { spec } from './memory-stage.ts';
+import { headersOf, senderOf } from './promised-sender.ts';
 
 export const LEASE_MS = 10_000;
 const STEP_MS = LEASE_MS / 10;
@@ -102,8 +103,9 @@ export class Bench {
     };
   }
 
-  #send({ headers, signal }: SendRequest, answers: (id: string) => boolean): Promise<Answer> {
-    const id = headers['webhook-id'] ?? '';
+  #send(request: SendRequest, answers: (id: string) => boolean): Promise<Answer> {
+    const { signal } = request;
+    const id = headersOf(request)['webhook-id'] ?? '';
     if (answers(id)) {
       this.accepted.push(id);
       return Promise.resolve({ kind: 'answered', status: 200, retryAfterMs: null, durationMs: 0 });
@@ -119,12 +121,7 @@ export class Bench {
     return {
       store: this.#port(),
       log,
-      sender: {
-        connect: () => ({
-          send: (request) => this.#send(request, answers),
-          close: () => Promise.resolve(),
-        }),
-      },
+      sender: senderOf((request) => this.#send(request, answers)),
       emit: (signal) => {
         if (signal === 'lease.doubtful') this.isDoubtful = true;
       },

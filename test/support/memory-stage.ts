@@ -14,6 +14,7 @@ import { statesTagged } from '../../src/machines/replay-job/decide.ts';
 import { MemoryJobStore } from './memory-job-store.ts';
 import { MemoryLog } from './memory-log.ts';
 import type { MemoryRecord } from './memory-log.ts';
+import { headersOf, senderOf } from './promised-sender.ts';
 
 export const FROM = 60_000;
 export const TO = 600_000;
@@ -42,9 +43,10 @@ function numbers(seed: number): () => number {
 }
 
 /** The events in one request: a batch's values name their ids (memory-log.ts). */
-function idsIn(headers: SendRequest['headers'], body: Buffer): readonly string[] {
+function idsIn(request: SendRequest): readonly string[] {
+  const headers = headersOf(request);
   if (headers['reprise-event-count'] === undefined) return [headers['webhook-id'] ?? ''];
-  const text = body.toString();
+  const text = request.body.toString();
   const isLines = headers['content-type'] === 'application/x-ndjson';
   const values = JSON.parse(isLines ? `[${text.trimEnd().replaceAll('\n', ',')}]` : text) as { id: string }[];
   if (String(values.length) !== headers['reprise-event-count']) throw new Error('a batch of another size');
@@ -149,7 +151,7 @@ export class Stage {
   }
 
   async #send(request: SendRequest): Promise<Answer> {
-    const ids = idsIn(request.headers, request.body);
+    const ids = idsIn(request);
     this.#inFlight += ids.length;
     this.mostInFlight = Math.max(this.mostInFlight, this.#inFlight);
     try {
@@ -196,7 +198,7 @@ export class Stage {
         },
       },
       log: this.log,
-      sender: { connect: () => ({ send: (request) => this.#send(request), close: () => Promise.resolve() }) },
+      sender: senderOf((request) => this.#send(request)),
       emit: (signal, fields) => {
         if (signal === 'job.moved' && 'fact' in fields) this.moves.push(`${name} ${fields.fact}`);
       },

@@ -2,12 +2,11 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Answer } from '../../../src/domain/sender.ts';
-import { createSender } from '../../../src/webhook/client.ts';
 import type { ResolvedAddress } from '../../../src/webhook/connector.ts';
 import { createGuard } from '../../../src/webhook/guard.ts';
 import type { GuardOptions } from '../../../src/webhook/guard.ts';
 import { Receiver } from '../../support/receiver.ts';
-import { request, sendAgainWhenStale } from './sender-fixture.ts';
+import { connectTo, request, sendAgainWhenStale } from './sender-fixture.ts';
 import { TEST_CERT, TEST_KEY } from './tls-fixture.ts';
 
 const closers: (() => Promise<void>)[] = [];
@@ -26,9 +25,7 @@ function answers(...addresses: string[]): readonly ResolvedAddress[] {
 }
 
 function send(url: string, allow: readonly string[], options: GuardOptions = {}): Promise<Answer> {
-  return createSender(createGuard(allow, { connectTimeoutMs: 1_000, ...options }))
-    .connect(url, 1)
-    .send(request());
+  return connectTo(url, allow, { connectTimeoutMs: 1_000, ...options }).send(request());
 }
 
 const BLOCKED = { kind: 'unanswered', failure: 'blocked', maybeSent: false };
@@ -61,8 +58,7 @@ describe('names', () => {
       return Promise.resolve(lookups === 1 ? answers('127.0.0.2', '127.0.0.1') : answers('10.0.0.1'));
     };
     const options = { resolve, extraCa: TEST_CERT };
-    const sender = createSender(createGuard(['127.0.0.0/8'], options));
-    const connection = sender.connect(`https://receiver.test:${receiver.port}/`, 1);
+    const connection = connectTo(`https://receiver.test:${receiver.port}/`, ['127.0.0.0/8'], options);
     // 127.0.0.2 refuses, the other checked address answers.
     expect(await connection.send(request())).toMatchObject({ status: 200 });
     expect(lookups).toBe(1);
@@ -158,8 +154,7 @@ describe('TLS', () => {
     const url = `https://receiver.test:${port}/`;
     const timedOut = { failure: 'timeout', maybeSent: false };
     expect(await send(url, ['127.0.0.1'], { resolve, connectTimeoutMs: 100 })).toMatchObject(timedOut);
-    const sender = createSender(createGuard(['127.0.0.1'], { resolve, connectTimeoutMs: 60_000 }));
-    const connection = sender.connect(url, 1);
+    const connection = connectTo(url, ['127.0.0.1'], { resolve, connectTimeoutMs: 60_000 });
     expect(await connection.send(request({ deadlineMs: 100 }))).toMatchObject(timedOut);
     await connection.close();
     // Only closes when the dialled socket was destroyed: nothing is left of the attempt.
@@ -168,8 +163,7 @@ describe('TLS', () => {
 
   test('a resolver that never answers is bounded too', async () => {
     const never = { resolve: () => new Promise<never>(() => undefined) };
-    const sender = createSender(createGuard([], never));
-    const connection = sender.connect('https://slow.test/', 1);
+    const connection = connectTo('https://slow.test/', [], never);
     expect(await connection.send(request({ deadlineMs: 50 }))).toMatchObject({
       failure: 'timeout',
       maybeSent: false,

@@ -1,13 +1,11 @@
 // What is allowed is asked as a request is written, not only as it is begun: see SendRequest.mayHandOver.
 
 import { afterEach, describe, expect, test } from 'vitest';
-import type { ReceiverConnection } from '../../../src/domain/sender.ts';
-import { createSender } from '../../../src/webhook/client.ts';
 import type { ResolvedAddress } from '../../../src/webhook/connector.ts';
-import { createGuard } from '../../../src/webhook/guard.ts';
 import { held } from '../../support/hold.ts';
+import type { PromisedConnection } from '../../support/promised-sender.ts';
 import { Receiver } from '../../support/receiver.ts';
-import { connectLocal, request } from './sender-fixture.ts';
+import { connectLocal, connectTo, request } from './sender-fixture.ts';
 
 const closers: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -16,7 +14,7 @@ afterEach(async () => {
 
 async function setUp(
   connections = 1,
-): Promise<{ readonly receiver: Receiver; readonly connection: ReceiverConnection }> {
+): Promise<{ readonly receiver: Receiver; readonly connection: PromisedConnection }> {
   const receiver = await Receiver.start();
   closers.push(() => receiver.close());
   return { receiver, connection: connectLocal(receiver.url, connections) };
@@ -29,8 +27,8 @@ describe('a sender that may not send any more', () => {
     const receiver = await Receiver.start();
     closers.push(() => receiver.close());
     const resolved = Promise.withResolvers<readonly ResolvedAddress[]>();
-    const guard = createGuard(['127.0.0.0/8'], { resolve: () => resolved.promise });
-    const connection = createSender(guard).connect(`http://receiver.test:${receiver.port}/`, 1);
+    const url = `http://receiver.test:${receiver.port}/`;
+    const connection = connectTo(url, ['127.0.0.0/8'], { resolve: () => resolved.promise });
     let may = true;
     const sent = connection.send(request({ mayHandOver: () => may }));
     may = false;

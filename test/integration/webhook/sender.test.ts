@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { ReceiverConnection } from '../../../src/domain/sender.ts';
+import type { PromisedConnection } from '../../support/promised-sender.ts';
 import { Receiver } from '../../support/receiver.ts';
 import type { ReceiverOptions } from '../../support/receiver.ts';
 import { connectLocal, request, sendAgainWhenStale } from './sender-fixture.ts';
@@ -13,7 +13,7 @@ afterEach(async () => {
 async function setUp(
   options: ReceiverOptions = {},
   connections = 1,
-): Promise<{ receiver: Receiver; connection: ReceiverConnection }> {
+): Promise<{ receiver: Receiver; connection: PromisedConnection }> {
   const receiver = await Receiver.start(options);
   const connection = connectLocal(receiver.url, connections);
   closers.push(() => receiver.close());
@@ -114,7 +114,7 @@ describe('a receiver that misbehaves ends within the deadline', () => {
 
   test('headers that HTTP does not allow are an Answer too', async () => {
     const { connection } = await setUp();
-    const answer = await connection.send(request({ headers: { 'x-bad': 'a\nb' } }));
+    const answer = await connection.send(request({ headers: ['x-bad', 'a\nb'] }));
     expect(answer).toMatchObject({ failure: 'protocol', maybeSent: false });
   });
 });
@@ -124,7 +124,7 @@ describe('sockets', () => {
     const { receiver, connection } = await setUp({ answer: { status: 200, delayMs: 2 } }, 3);
     const answers = await Promise.all(
       Array.from({ length: 60 }, (_, index) =>
-        connection.send(request({ headers: { 'webhook-id': `e${index}` } })),
+        connection.send(request({ headers: ['webhook-id', `e${index}`] })),
       ),
     );
     expect(answers.every((answer) => answer.kind === 'answered' && answer.status === 200)).toBe(true);

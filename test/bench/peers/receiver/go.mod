@@ -1,0 +1,3 @@
+module reprise/bench/receiver
+
+go 1.26.0
