@@ -1,7 +1,7 @@
 // npm run dev: a stack, the server, a webhook and sample data to play with; stays up until Ctrl-C.
 
 import { randomBytes } from 'node:crypto';
-import { partitionOf } from '../src/kafka/partitioner.ts';
+import { partitionOf } from '../src/domain/partitioner.ts';
 import { Instance } from '../test/support/instance.ts';
 import { LogWriter } from '../test/support/log-writer.ts';
 import { freePort } from '../test/support/ports.ts';

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { Instance } from '../../test/support/instance.ts';
 import { LogWriter } from '../../test/support/log-writer.ts';
 import { Receiver } from '../../test/support/receiver.ts';
-import { partitionOf } from '../../src/kafka/partitioner.ts';
+import { partitionOf } from '../../src/domain/partitioner.ts';
 import { freePort } from '../../test/support/ports.ts';
 import { startStack } from '../stack/stack.ts';
 import type { Stack } from '../stack/stack.ts';

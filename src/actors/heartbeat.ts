@@ -10,6 +10,8 @@ import type { Run } from './run.ts';
 /** How long an owner may show no progress and no declared wait: this many leases. */
 const WEDGED_LEASES = 3;
 const RETRY_MS = 500;
+/** A claim is a beat itself; a job that ends sooner (10,000 of 5 events: p50 73 ms) needs none of its own. */
+const FIRST_MS = 1_000;
 
 export async function heartbeat(run: Run, signal: AbortSignal): Promise<void> {
   await Promise.all([keepBeating(run, signal), watchLease(run, signal)]);
@@ -19,6 +21,7 @@ async function keepBeating(run: Run, signal: AbortSignal): Promise<void> {
   const { settings, clock } = run.edges;
   let mark = run.progress.mark;
   let movedAtMs = clock.monoMs();
+  await pause(Math.max(0, Math.min(FIRST_MS, settings.heartbeatIntervalMs) - run.lease.ageMs), signal);
   while (!signal.aborted && !run.lease.isLost) {
     if (mark !== run.progress.mark || isWaiting(run)) movedAtMs = clock.monoMs();
     mark = run.progress.mark;

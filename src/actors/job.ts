@@ -85,6 +85,11 @@ export class RunningJob {
     return { owed: progress.cut.owedCount, heartbeatAgeMs: lease.ageMs, cutAgeMs };
   }
 
+  /** The record key while its log is looked up; null once it is read. */
+  get awaitedKey(): string | null {
+    return this.#run.phase === 'lookup' ? this.#run.job.spec.key : null;
+  }
+
   /** What the instance's cheap look saw: others' requests are fetched and applied, a lost lease ends the run. */
   async looked(look: LeasedLook | undefined): Promise<void> {
     if (this.#stopped || this.#looking) return;

@@ -6,6 +6,7 @@ import { messageOf } from '../domain/errors.ts';
 import type { JobId } from '../domain/ids.ts';
 import type { Claim, ClaimRequest, InstanceDetail } from '../domain/store.ts';
 import type { Edges } from './edges.ts';
+import { Gathering } from './gathering.ts';
 import { RunningJob } from './job.ts';
 import { Lease } from './lease.ts';
 import { pause } from '../domain/pause.ts';
@@ -20,6 +21,8 @@ export interface PoolSettings {
 }
 
 const GONE_MS = 1_000;
+/** Claims under way at a time: each is some five round trips and a sync of the disk, which others can share. */
+const CLAIMERS = 4;
 
 type PoolGauge = 'running' | 'owed' | 'memory' | 'heartbeatAge' | 'cutAge';
 
@@ -34,6 +37,9 @@ export class Pool {
   #watching: Promise<unknown> = Promise.resolve();
   #nudged: (() => void) | null = null;
   #isNudged = false;
+  readonly #gathering = new Gathering();
+  #claiming = 0;
+  #reclaimedAtMs = -Infinity;
 
   constructor(
     edges: Edges,
@@ -119,28 +125,68 @@ export class Pool {
   }
 
   async #poll(): Promise<void> {
-    const { store, settings, clock, emit } = this.#edges;
-    const { instance, leaseMs, maxRepeat } = settings;
-    const request: ClaimRequest = { instance, leaseMs, maxRepeat };
+    const { clock, emit } = this.#edges;
     const startedMs = clock.monoMs();
-    let claimed = 0;
-    const free = (): number => this.#settings.size - this.#running.size;
-    const reclaimFrom = Lease.moment(clock);
-    const reclaims =
-      free() > 0 ? await store.reclaim(request, Math.min(free(), this.#settings.reclaimsPerPoll)) : [];
-    for (const claim of reclaims) {
+    const reclaimed = await this.#reclaim();
+    const mayClaim = (): boolean => this.#free > 0 && !this.#stopping.signal.aborted;
+    // Alone at first: mostly there is nothing, and to learn that takes one question.
+    let claimed = mayClaim() && (await this.#claim()) ? 1 : 0;
+    const claimer = async (): Promise<void> => {
+      while (mayClaim() && (await this.#claim())) claimed++;
+    };
+    const claimers = Array.from({ length: Math.min(CLAIMERS * claimed, Math.max(0, this.#free)) }, claimer);
+    const ends = await Promise.allSettled(claimers); // a stop waits for all of them
+    emit('pool.polled', { claimed, reclaimed, durationMs: clock.monoMs() - startedMs });
+    for (const end of ends) if (end.status === 'rejected') throw end.reason;
+  }
+
+  /** Places that nobody has, and that no claim under way may need. */
+  get #free(): number {
+    return this.#settings.size - this.#running.size - this.#claiming;
+  }
+
+  /** Not at every nudge: while small jobs end many times per second, a lease that ended can wait for the poll. */
+  async #reclaim(): Promise<number> {
+    const { store, clock, emit } = this.#edges;
+    const { reclaimsPerPoll, pollIntervalMs } = this.#settings;
+    const from = Lease.moment(clock);
+    if (this.#free <= 0 || from.monoMs - this.#reclaimedAtMs < pollIntervalMs / 2) return 0;
+    this.#reclaimedAtMs = from.monoMs;
+    const claims = await store.reclaim(this.#request(), Math.min(this.#free, reclaimsPerPoll));
+    for (const claim of claims) {
       emit('job.reclaimed', { jobId: claim.job.id, fence: claim.lease.fence });
-      await this.#run(claim, reclaimFrom);
-    }
-    while (free() > 0 && !this.#stopping.signal.aborted) {
-      const from = Lease.moment(clock);
-      const claim = await store.claim(request);
-      if (!claim) break;
-      claimed++;
-      emit('job.claimed', { jobId: claim.job.id, fence: claim.lease.fence });
       await this.#run(claim, from);
     }
-    emit('pool.polled', { claimed, reclaimed: reclaims.length, durationMs: clock.monoMs() - startedMs });
+    return claims.length;
+  }
+
+  /** False when there was nothing to claim. */
+  async #claim(): Promise<boolean> {
+    const { store, clock, emit } = this.#edges;
+    this.#claiming++;
+    try {
+      const from = Lease.moment(clock);
+      const claim = await store.claim({ ...this.#request(), ...this.#preference() });
+      if (!claim) return false;
+      emit('job.claimed', { jobId: claim.job.id, fence: claim.lease.fence });
+      await this.#run(claim, from);
+      return true;
+    } finally {
+      this.#claiming--;
+    }
+  }
+
+  #preference(): Pick<ClaimRequest, 'gather'> {
+    const keys = [...this.#running.values()].map(({ awaitedKey }) => awaitedKey);
+    return this.#gathering.preference(
+      this.#edges.log.reading(),
+      keys.filter((key) => key !== null),
+    );
+  }
+
+  #request(): ClaimRequest {
+    const { instance, leaseMs, maxRepeat } = this.#edges.settings;
+    return { instance, leaseMs, maxRepeat };
   }
 
   async #run(claim: Claim, from: ReturnType<typeof Lease.moment>): Promise<void> {
@@ -190,7 +236,7 @@ export class Pool {
   }
 
   async #untilNextPoll(): Promise<void> {
-    if (this.#isNudged) return;
+    if (this.#isNudged || this.#stopping.signal.aborted) return;
     const woken = new AbortController();
     this.#nudged = () => {
       woken.abort();

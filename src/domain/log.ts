@@ -100,6 +100,14 @@ export interface SiteStatus {
   readonly problem: string | null;
 }
 
+/** What an instance reads: claims prefer jobs that can share it. */
+export interface ReadingNow {
+  /** Of each topic; null before it is known. */
+  readonly partitions: number | null;
+  /** Partitions with a stream that is open. */
+  readonly now: readonly number[];
+}
+
 export interface DeliveryLog {
   /** Partition of the key and offsets of [fromMs, ...) at the present site. Retries until `signal` aborts. */
   lookup(range: RangeRequest, pinEnds: boolean, signal: AbortSignal): Promise<Lookup>;
@@ -110,4 +118,5 @@ export interface DeliveryLog {
   stream(request: StreamRequest, signal: AbortSignal): LogStream;
   /** Of the last check, without asking the brokers now. */
   status(): readonly SiteStatus[];
+  reading(): ReadingNow;
 }

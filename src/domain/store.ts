@@ -134,6 +134,8 @@ export interface LeasedLook {
 }
 
 export interface ClaimRequest {
+  /** Rather a job on one of these partitions than the oldest, if one is near the head of the queue. */
+  readonly gather?: { readonly partitions: number; readonly now: readonly number[] };
   readonly instance: InstanceId;
   readonly leaseMs: number;
   readonly maxRepeat: number;

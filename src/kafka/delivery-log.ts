@@ -5,7 +5,14 @@
 import type { SourceName } from '../domain/ids.ts';
 import { logSourceOf, sourceName } from '../domain/ids.ts';
 import type { BatchMark, Pin } from '../domain/job.ts';
-import type { DeliveryLog, LogStream, Lookup, RangeRequest, StreamRequest } from '../domain/log.ts';
+import type {
+  DeliveryLog,
+  LogStream,
+  Lookup,
+  RangeRequest,
+  ReadingNow,
+  StreamRequest,
+} from '../domain/log.ts';
 import type { Emit } from '../domain/signals.ts';
 import { RepriseError } from '../domain/errors.ts';
 import { LATEST } from './client.ts';
@@ -14,7 +21,7 @@ import { Connections, connectionsOf } from './connections.ts';
 import { ERROR_CODES, Refusal } from './error-codes.ts';
 import { findPin, patientMarks } from './offsets.ts';
 import type { FoundPin } from './offsets.ts';
-import { partitionOf } from './partitioner.ts';
+import { partitionOf } from '../domain/partitioner.ts';
 import { ScanThreads, defaultThreads } from './reading/scan-threads.ts';
 import { retrying } from './retrying.ts';
 import { checkSite, refuseCount } from './site-check.ts';
@@ -137,6 +144,10 @@ class SitesLog implements KafkaDeliveryLog {
   stream(request: StreamRequest, signal: AbortSignal): LogStream {
     this.#siteOf(request.pin);
     return this.#threads.stream(request, signal);
+  }
+
+  reading(): ReadingNow {
+    return { partitions: this.#expected[0] ?? null, now: this.#threads.partitions };
   }
 
   async close(): Promise<void> {

@@ -24,7 +24,7 @@ import { columnsOf, decidedOf } from './job-row.ts';
 import type { ReplayJobRow } from './schema.ts';
 import type { Tx } from './transaction.ts';
 import { handOn, isTurnFree, lockWebhook, mayHaveTurn } from './turn.ts';
-import { bigint, fromDatetime, utcNow, utcNowPlus } from './values.ts';
+import { bigint, fromDatetime, toDatetime, utcNow } from './values.ts';
 
 const LEASED: ReadonlySet<JobState> = new Set(statesTagged('leased'));
 const TERMINAL: ReadonlySet<JobState> = new Set(statesTagged('terminal'));
@@ -34,10 +34,13 @@ export interface LockedJob {
   readonly row: ReplayJobRow;
   /** Time for the next fact. */
   readonly atMs: number;
+  /** The database's clock when the row was asked for. */
+  readonly nowMs: number;
 }
 
 export const lockedOf = (row: ReplayJobRow & { readonly now: string }): LockedJob => ({
   row,
+  nowMs: fromDatetime(row.now),
   atMs: Math.max(fromDatetime(row.now), fromDatetime(row.updated_at)),
 });
 
@@ -77,13 +80,19 @@ export function foresee(
   return { steps, last: job };
 }
 
+/** `untilMs` by the database's clock, counted from when the row was asked for: early by what the claim takes. */
+export interface NewLease {
+  readonly token: string;
+  readonly untilMs: number;
+}
+
 export interface Advance {
   readonly proposal: Proposal;
   /** Names the transaction in its facts (transaction.ts). */
   readonly tag: string;
   readonly write?: CutWrite;
   /** The lease that a claim or reclaim begins. */
-  readonly lease?: { readonly token: string; readonly leaseMs: number };
+  readonly lease?: NewLease;
 }
 
 /** Writes the facts and the row; null = refused by the machine, nothing written. */
@@ -130,7 +139,7 @@ function leaseColumns(from: JobState, to: JobState, lease: Advance['lease']) {
   if (isLeased(to) && !lease) return {};
   const silent = { heartbeat: null, heartbeat_at: null };
   if (isLeased(to) && lease) {
-    return { ...silent, lease_token: lease.token, lease_until: utcNowPlus(lease.leaseMs) };
+    return { ...silent, lease_token: lease.token, lease_until: toDatetime(lease.untilMs) };
   }
   return isLeased(from) ? { ...silent, lease_token: null, lease_until: sql<null>`NULL` } : {};
 }

@@ -24,23 +24,34 @@ import { asJobId } from '../domain/ids.ts';
 import type { Claim, ClaimRequest } from '../domain/store.ts';
 import { statesTagged } from '../machines/replay-job/decide.ts';
 import { advance, isLeased, lockedOf, lockJob } from './advance.ts';
-import type { LockedJob } from './advance.ts';
+import type { LockedJob, NewLease } from './advance.ts';
 import { readGaps, readMinutes } from './cut-rows.ts';
 import type { Database } from './database.ts';
 import { readLettersAgain } from './dead-letters.ts';
-import { viewOf } from './job-row.ts';
+import type { Foreseen } from './history.ts';
+import { columnsOf, viewOf } from './job-row.ts';
 import type { ReplayJobRow } from './schema.ts';
 import { inTransaction, keep, undo } from './transaction.ts';
 import type { Tx } from './transaction.ts';
+import { toDatetime } from './values.ts';
+
+/** How far from the head of the queue a job may be preferred. */
+const WINDOW = 256;
+/** Candidates looked at: more than claimers of one moment. */
+const RIVALS = 16;
 
 type Candidate = (tx: Tx, after: bigint) => Promise<LockedJob | null>;
 
 /** What became of one try: nobody there, ended in the same transaction, or claimed. */
 type Taken = { readonly kind: 'none' | 'ended' } | { readonly kind: 'claimed'; readonly claim: Claim };
 
-const knownOnly = sql`j.format <= ${JOB_FORMAT} AND NOT EXISTS (
-  SELECT 1 FROM job_transitions t
-  WHERE t.job_id = j.id AND t.type NOT IN (${sql.join([...FACT_TYPES])}))`;
+/**
+ * Counted, not NOT EXISTS: MariaDB answers that from a copy of the whole history (40,003 rows read for a claim behind
+ * 20,000 ended jobs, at each claim). A count is asked for each candidate alone: 4 rows.
+ */
+const knownOnly = sql`j.format <= ${JOB_FORMAT} AND (
+  SELECT COUNT(*) FROM job_transitions t
+  WHERE t.job_id = j.id AND t.type NOT IN (${sql.join([...FACT_TYPES])})) = 0`;
 
 /** `wanted` is never set on an OPEN job (a request is honoured at once); if it were, the machine would refuse. */
 const openInTurn: Candidate = async (tx, after) => {
@@ -50,6 +61,33 @@ const openInTurn: Candidate = async (tx, after) => {
     ORDER BY j.id LIMIT 1 FOR UPDATE SKIP LOCKED`.execute(tx);
   return rows[0] ? lockedOf(rows[0]) : null;
 };
+
+/**
+ * First among the WINDOW oldest, found by the index alone and without a lock (0.3 ms with its round trip); then
+ * the oldest. A job without a hash is found by its age only. `after` is of a damaged row: those behind it by age.
+ */
+const gathered =
+  ({ partitions, now }: NonNullable<ClaimRequest['gather']>): Candidate =>
+  async (tx, after) => {
+    if (after > 0n) return openInTurn(tx, after);
+    const { rows } = await sql<{ id: string }>`
+      SELECT w.id FROM (
+        SELECT j.id, j.key_hash FROM replay_jobs j FORCE INDEX (replay_jobs_claim)
+        WHERE j.state IN (${sql.join(statesTagged('claimable'))}) AND j.turn = 1 ORDER BY j.id LIMIT ${WINDOW}) w
+      WHERE MOD(w.key_hash, ${partitions}) IN (${sql.join([...now])})
+      ORDER BY w.id LIMIT ${RIVALS}`.execute(tx);
+    const found = rows.length > 0 ? await openAmong(tx, rows) : null;
+    return found ?? openInTurn(tx, after);
+  };
+
+async function openAmong(tx: Tx, ids: readonly { readonly id: string }[]): Promise<LockedJob | null> {
+  const { rows } = await sql<ReplayJobRow & { now: string }>`
+    SELECT j.*, UTC_TIMESTAMP(6) AS now FROM replay_jobs j FORCE INDEX (PRIMARY)
+    WHERE j.id IN (${sql.join(ids.map(({ id }) => BigInt(id)))})
+      AND j.state IN (${sql.join(statesTagged('claimable'))}) AND j.turn = 1 AND ${knownOnly}
+    ORDER BY j.id LIMIT 1 FOR UPDATE SKIP LOCKED`.execute(tx);
+  return rows[0] ? lockedOf(rows[0]) : null;
+}
 
 /** `lease_until` is NULL unless leased, so its index holds the leased jobs only. */
 const leaseEnded: Candidate = async (tx) => {
@@ -61,7 +99,7 @@ const leaseEnded: Candidate = async (tx) => {
 };
 
 export async function claimOne(db: Database, request: ClaimRequest): Promise<Claim | null> {
-  const taken = await take(db, request, 'CLAIMED', openInTurn);
+  const taken = await take(db, request, 'CLAIMED', request.gather ? gathered(request.gather) : openInTurn);
   return taken.kind === 'claimed' ? taken.claim : null;
 }
 
@@ -100,8 +138,9 @@ function take(
       const token = newToken();
       const { instance: owner, maxRepeat, leaseMs } = request;
       const fence = row.fence + 1;
+      const lease = { token, untilMs: locked.nowMs + leaseMs };
       const proposal = { type, fence, owner, maxRepeat, progress: Number(row.progress) };
-      const foreseen = await advance(tx, locked, { proposal, tag: newToken(), lease: { token, leaseMs } });
+      const foreseen = await advance(tx, locked, { proposal, tag: newToken(), lease });
       if (!foreseen) {
         // A damaged row must not stop everybody else's jobs.
         db.emit('job.refused', { jobId: row.id, fact: type, why: `illegal in ${row.state}` });
@@ -111,18 +150,25 @@ function take(
       }
       last = { jobId: row.id, token };
       if (!isLeased(foreseen.last.state)) return keep({ kind: 'ended' });
-      const fresh = await lockJob(tx, row.id);
-      if (!fresh) throw new Error(`job ${row.id} vanished under its own lock`);
-      return keep(await claimed(tx, fresh.row));
+      return keep(await claimed(tx, leasedRow(row, foreseen, lease)));
     }
   });
 }
 
+/** The row as the claim left it, without reading it again. */
+function leasedRow(row: ReplayJobRow, { last }: Foreseen, { token, untilMs }: NewLease): ReplayJobRow {
+  const lease = { lease_token: token, lease_until: toDatetime(untilMs) };
+  return { ...row, ...columnsOf(last.state, last.context), ...lease, heartbeat: null, heartbeat_at: null };
+}
+
 async function claimed(tx: Tx, row: ReplayJobRow): Promise<Taken> {
-  const gaps = await readGaps(tx, [row.id]);
+  // What only an owner writes is not looked for before there was one.
+  const isFirst = row.fence === 1 && row.parent_job_id === null;
+  const gaps = isFirst ? (): [] => [] : await readGaps(tx, [row.id]);
   const lease = { jobId: asJobId(row.id), fence: row.fence, token: row.lease_token ?? '' };
   const letters = row.parent_job_id === null ? [] : await readLettersAgain(tx, row.id);
-  const claim = { lease, job: viewOf(row, gaps(row.id)), letters, minutes: await readMinutes(tx, row.id) };
+  const minutes = isFirst ? [] : await readMinutes(tx, row.id);
+  const claim = { lease, job: viewOf(row, gaps(row.id)), letters, minutes };
   return { kind: 'claimed', claim };
 }
 

@@ -114,6 +114,7 @@ export type FoldedColumns = Omit<
   | 'parent_job_id'
   | 'group_id'
   | 'format'
+  | 'key_hash'
   | 'created_at'
   | 'turn'
   | 'active_webhook'

@@ -6,11 +6,13 @@ import { Migrator } from 'kysely/migration';
 import type { Migration } from 'kysely/migration';
 import * as first from './migrations/0001-first.ts';
 import * as afterwards from './migrations/0002-afterwards.ts';
+import * as keyHash from './migrations/0003-key-hash.ts';
 import type { Tables } from './schema.ts';
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001-first': first,
   '0002-afterwards': afterwards,
+  '0003-key-hash': keyHash,
 };
 
 export async function migrateToLatest(db: Kysely<Tables>): Promise<void> {

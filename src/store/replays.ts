@@ -9,6 +9,7 @@ import { asWebhookId, newId } from '../domain/ids.ts';
 import type { JobId, TenantId, WebhookId } from '../domain/ids.ts';
 import { NO_COUNTS } from '../domain/job.ts';
 import type { Counts, JobSpec } from '../domain/job.ts';
+import { keyHash } from '../domain/partitioner.ts';
 import type { Page, PageRequest, Transition } from '../domain/replay-store.ts';
 import type { JobView } from '../domain/store.ts';
 import { foresee } from './advance.ts';
@@ -108,6 +109,7 @@ async function insertJob(
       spec: toJson(spec),
       parent_job_id: spec.parentJobId === null ? null : bigint(spec.parentJobId),
       group_id: spec.groupId,
+      key_hash: keyHash(spec.key),
       created_at: toDatetime(nowMs),
       turn: turn ? 1 : 0,
       lease_token: null,

@@ -51,6 +51,8 @@ export interface ReplayJobTable {
   group_id: string | null;
   /** The format of the job's spec and facts; an instance claims no newer one than it knows. */
   format: Generated<number>;
+  /** Of the record key (domain/partitioner.ts); null for jobs that older instances wrote. */
+  key_hash: number | null;
   created_at: string;
   updated_at: string;
   // Coordination and liveness, not part of the fold:

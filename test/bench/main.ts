@@ -6,6 +6,7 @@ import { fixed } from './figures.ts';
 import { claim } from './claim.ts';
 import { deliver } from './deliver.ts';
 import { firstEvent } from './first-event.ts';
+import { jobs } from './jobs.ts';
 import { describeMachine } from './machine.ts';
 import { loop } from './loop.ts';
 import { memory } from './memory.ts';
@@ -21,6 +22,7 @@ const BENCHES: ReadonlyMap<string, Bench> = new Map([
   ['memory', memory],
   ['loop', loop],
   ['claim', claim],
+  ['jobs', jobs],
   ['neighbours', neighbours],
   ['scan', scan],
   ['deliver', deliver],

@@ -9,6 +9,9 @@ const OPTIONS = {
   sizes: { type: 'string' },
   records: { type: 'string' },
   events: { type: 'string' },
+  parts: { type: 'string' },
+  jobs: { type: 'string', default: '10000' },
+  profile: { type: 'string' },
 } as const;
 
 type Values = ReturnType<typeof parsed>['values'];

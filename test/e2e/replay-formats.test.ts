@@ -4,7 +4,7 @@ import { hash, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { produceWithJava } from '../../scripts/stack/java-producer.ts';
 import type { Compression, JavaRecord } from '../../scripts/stack/java-producer.ts';
-import { partitionOf } from '../../src/kafka/partitioner.ts';
+import { partitionOf } from '../../src/domain/partitioner.ts';
 import { Stage } from '../support/stage.ts';
 
 const FROM = Math.floor(Date.now() / 1_000) * 1_000 - 3_600_000;

@@ -11,7 +11,7 @@ import { DEFAULT_TENANT, asJobId } from '../../src/domain/ids.ts';
 import type { JobState } from '../../src/domain/job.ts';
 import type { ReplayStore, Transition } from '../../src/domain/replay-store.ts';
 import type { JobView } from '../../src/domain/store.ts';
-import { partitionOf } from '../../src/kafka/partitioner.ts';
+import { partitionOf } from '../../src/domain/partitioner.ts';
 import { createReplayStore } from '../../src/store/replay-store.ts';
 import { checkHistory, checkTurns, freshDatabase } from './database.ts';
 import type { TestDatabase } from './database.ts';

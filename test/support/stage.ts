@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { Receiver } from './receiver.ts';
 import type { Received, ReceiverOptions } from './receiver.ts';
 import type { JobView } from '../../src/domain/store.ts';
-import { partitionOf } from '../../src/kafka/partitioner.ts';
+import { partitionOf } from '../../src/domain/partitioner.ts';
 import type { Instance } from './instance.ts';
 import { KafkaLog } from './kafka-log.ts';
 import { Scene } from './scene.ts';

@@ -29,7 +29,10 @@ export class ScanThreads {
   readonly #emit: Emit;
   readonly #threads: (ScanThread | null)[];
   /** Partition -> its thread, and how many streams it has there. */
-  readonly #places = new Map<string, { thread: number; streams: number }>();
+  readonly #places = new Map<
+    string,
+    { readonly partition: number; readonly thread: number; streams: number }
+  >();
   #lastId = 0;
   #isClosed = false;
 
@@ -43,7 +46,11 @@ export class ScanThreads {
     const { end, mustReach, onWait: _, ...rest } = request;
     const { disorderSlackMs } = this.#options;
     const name = `${logSourceOf(rest.pin.source)}/${rest.pin.partition}`;
-    const place = this.#places.get(name) ?? { thread: this.#idlest(), streams: 0 };
+    const place = this.#places.get(name) ?? {
+      partition: rest.pin.partition,
+      thread: this.#idlest(),
+      streams: 0,
+    };
     place.streams++;
     this.#places.set(name, place);
     const thread = this.#thread(place.thread);
@@ -59,6 +66,11 @@ export class ScanThreads {
     });
     if (!signal.aborted) thread.add(id, stream);
     return stream;
+  }
+
+  /** Those that are being read, each once. */
+  get partitions(): readonly number[] {
+    return [...new Set([...this.#places.values()].map(({ partition }) => partition))];
   }
 
   /** Starts the threads and lets them connect. */

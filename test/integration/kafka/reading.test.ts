@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { partitionOf } from '../../../src/kafka/partitioner.ts';
+import { partitionOf } from '../../../src/domain/partitioner.ts';
 import { generateWithJava, produceWithJava } from '../../../scripts/stack/java-producer.ts';
 import {
   CompressionTypes,

@@ -14,6 +14,8 @@ const asked = { by: 'op', why: 'test' };
 
 describe('a database of the first version', () => {
   const STEPS = [
+    'ALTER TABLE replay_jobs DROP KEY replay_jobs_claim, ADD KEY replay_jobs_claim (state, turn, id)',
+    'ALTER TABLE replay_jobs DROP COLUMN key_hash',
     'ALTER TABLE dead_letters DROP INDEX dead_letters_by',
     'ALTER TABLE replay_jobs DROP INDEX replay_jobs_ended',
     'ALTER TABLE replay_jobs DROP INDEX replay_jobs_parent',

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { murmur2, partitionOf } from '../../../src/kafka/partitioner.ts';
+import { murmur2, partitionOf } from '../../../src/domain/partitioner.ts';
 
 describe('murmur2', () => {
   it.each([

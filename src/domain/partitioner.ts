@@ -27,7 +27,10 @@ export function murmur2(bytes: Uint8Array): number {
   return h ^ (h >>> 15);
 }
 
+/** Of the record key `key` (UTF-8): the partition is its remainder by their number. */
+export const keyHash = (key: string): number => murmur2(Buffer.from(key, 'utf8')) & 0x7fffffff;
+
 /** The partition of the record key `key` (UTF-8) in a topic of `partitions` partitions. */
 export function partitionOf(key: string, partitions: number): number {
-  return (murmur2(Buffer.from(key, 'utf8')) & 0x7fffffff) % partitions;
+  return keyHash(key) % partitions;
 }
