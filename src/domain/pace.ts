@@ -2,6 +2,9 @@
 // Owns the tokens; refuses to read a clock (times are given) and to let an idle time pile up more than one burst.
 // Invariant: in any span of t seconds at most rate * t + one burst are taken. Also across changes of the rate
 // (time before a change counts at the old rate) and when the clock steps back (that time counts as nothing).
+// What a stall of more than a burst loses is not regained: a bucket gives the most that this bound allows, and one
+// burst of 100 ms is already 1 % of 10 s. Whoever regains more in the same 10 s breaks +1 % in the window that begins
+// behind the stall; a stall of up to 200 ms keeps -1 % as it is.
 // Empty at the start, because a reclaimed job would otherwise add a burst per restart.
 
 import { RepriseError } from './errors.ts';

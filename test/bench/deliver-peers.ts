@@ -6,7 +6,7 @@ import type { ChildProcessByStdio } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
-import { ensureGoProgram } from './go-program.ts';
+import { goProgram } from './go-program.ts';
 import { npmVersion } from './peer-figures.ts';
 
 const PEERS = join(import.meta.dirname, 'peers');
@@ -80,9 +80,9 @@ export class GoReceiver {
   }
 
   static async start(delayMs: number): Promise<GoReceiver> {
-    const { program } = await ensureGoProgram(join(PEERS, 'receiver'), 'bench-receiver');
+    const { path } = await goProgram('signed-receiver', 'signed-receiver');
     const words = [String(delayMs), String(CHECK_EVERY), KEY];
-    const child = spawn(program, words, { stdio: ['pipe', 'pipe', 'inherit'] });
+    const child = spawn(path, words, { stdio: ['pipe', 'pipe', 'inherit'] });
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
     const { url } = JSON.parse(await nextOf(lines)) as { url: string };
     return new GoReceiver(child, lines, url);

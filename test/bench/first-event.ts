@@ -19,7 +19,7 @@ const PARTITIONS = 4;
 const KEY = 'bench-first-event';
 const RECORDS = 300_000;
 const ROUNDS = 60;
-const TARGET_MS = 250;
+const TARGETS_MS = { p50: 100, p99: 300 };
 const HOUR_MS = 3_600_000;
 const RANGE_MS = 60_000;
 const FRESH = 5;
@@ -135,7 +135,8 @@ function report(past: readonly Round[], now: readonly Round[]): string {
     return [
       name,
       ...[rounds.length, first, p50, p90, p99].map((ms) => fixed(ms)),
-      against(p50, TARGET_MS, 'ms'),
+      against(p50, TARGETS_MS.p50, 'ms'),
+      against(p99, TARGETS_MS.p99, 'ms'),
     ];
   };
   const step = (name: string, rounds: readonly Round[], share: number): string[] => [
@@ -152,7 +153,7 @@ function report(past: readonly Round[], now: readonly Round[]): string {
   return [
     '## From POST to the first delivered event',
     table([
-      ['range', 'rounds', 'first ms', 'p50 ms', 'p90 ms', 'p99 ms', 'target of the median'],
+      ['range', 'rounds', 'first ms', 'p50 ms', 'p90 ms', 'p99 ms', 'target of p50', 'target of p99'],
       row('in the past', past),
       row('ends now', now),
     ]),

@@ -12,6 +12,7 @@ import { loop } from './loop.ts';
 import { memory } from './memory.ts';
 import { neighbours } from './neighbours.ts';
 import { readBenches, readOptions } from './options.ts';
+import { replay } from './replay.ts';
 import { Rig } from './rig.ts';
 import { scan } from './scan.ts';
 
@@ -26,8 +27,9 @@ const BENCHES: ReadonlyMap<string, Bench> = new Map([
   ['neighbours', neighbours],
   ['scan', scan],
   ['deliver', deliver],
+  ['replay', replay],
 ]);
-const LIMIT_MS = 1_500_000;
+const LIMIT_MS = 3_600_000;
 
 let rig: Rig | null = null;
 

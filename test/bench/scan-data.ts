@@ -23,13 +23,18 @@ const SITE = 'local';
 const WRITER = join(import.meta.dirname, 'peers', 'java', 'WriteScanLog.java');
 const REAPER = join(import.meta.dirname, '..', '..', 'scripts', 'stack', 'reaper.ts');
 const OTHER_KEYS = 9_000;
-const FROM_MS = Date.UTC(2026, 0, 1);
-const TO_MS = Date.UTC(2026, 0, 6);
+const DAY_MS = 86_400_000;
+/** A replay may look back a year at most, so the log is written anew each half-year. */
+const FROM_MS = halfYearOf(new Date(Date.now() - 7 * DAY_MS));
+const TO_MS = FROM_MS + 5 * DAY_MS;
 /** All keys are equally long. */
 export const KEYS = { common: 'customer-0000001', rare: 'customer-0000002' } as const;
 
 export interface ScanLog {
   readonly topic: string;
+  /** Of the records' times. */
+  readonly fromMs: number;
+  readonly toMs: number;
   readonly valueBytes: number;
   readonly records: number;
   readonly wanted: Readonly<Record<keyof typeof KEYS, number>>;
@@ -92,7 +97,7 @@ async function endWithUs(dir: string): Promise<void> {
   });
 }
 
-const version = (): string => sha256(readFileSync(WRITER), String(OTHER_KEYS)).slice(0, 8);
+const version = (): string => sha256(readFileSync(WRITER), String(OTHER_KEYS), String(FROM_MS)).slice(0, 8);
 const summaries = (): string => join(stackDir(NAME), 'logs-written');
 const summaryFile = (topic: string): string => join(summaries(), `${topic}.json`);
 
@@ -124,7 +129,11 @@ async function ensureLog(writing: Writing, valueBytes: number, records: number):
     : await write(writing, topic, valueBytes, records);
   const end = await endOf(writing.admin, topic);
   if (end !== records) throw new Error(`${topic} ends at ${String(end)} instead of ${records}`);
-  return { topic, valueBytes, records, wanted: { common, rare }, storedBytes: storedBytes(topic) };
+  return {
+    ...{ topic, fromMs: FROM_MS, toMs: TO_MS, valueBytes, records },
+    wanted: { common, rare },
+    storedBytes: storedBytes(topic),
+  };
 }
 
 async function write(
@@ -147,6 +156,10 @@ async function write(
   writeFileSync(`${summaryFile(topic)}.new`, text);
   renameSync(`${summaryFile(topic)}.new`, summaryFile(topic));
   return summary;
+}
+
+function halfYearOf(day: Date): number {
+  return Date.UTC(day.getUTCFullYear(), day.getUTCMonth() < 6 ? 0 : 6, 1);
 }
 
 /** null when there is no such topic. */

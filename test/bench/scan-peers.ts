@@ -6,11 +6,10 @@ import { ensureKafka, kafkaVersion } from '../../scripts/stack/artifacts.ts';
 import { ensureKcat } from '../../scripts/stack/kcat.ts';
 import { run } from '../../scripts/stack/run.ts';
 import { messageOf } from '../../src/domain/errors.ts';
-import { ensureGoProgram } from './go-program.ts';
+import { goProgram } from './go-program.ts';
 import { npmVersion } from './peer-figures.ts';
 
 const PEERS = join(import.meta.dirname, 'peers');
-const FRANZ_GO = join(PEERS, 'franz-go');
 /** As kafka-consumer-perf-test.sh calls its class. */
 const JVM = [
   '-Xmx512M',
@@ -174,14 +173,13 @@ async function findJava(): Promise<Omit<Peer, 'id'>> {
 }
 
 async function findFranzGo(): Promise<Omit<Peer, 'id'>> {
-  const { program, sources, go } = await ensureGoProgram(FRANZ_GO, 'franz-go-reader');
-  const version = /twmb\/franz-go (v\S+)/.exec(sources)?.[1] ?? '?';
+  const { path, version } = await goProgram('franz-go', 'franz-go-reader', 'github.com/twmb/franz-go');
   return {
     name: 'franz-go',
-    version: `${version}, ${go}`,
+    version,
     byKey: true,
     discard: false,
-    command: ({ brokers, topic, key, records }) => [...[program, brokers, topic, key, String(records)]],
+    command: ({ brokers, topic, key, records }) => [path, brokers, topic, key, String(records)],
     read: readJson,
   };
 }

@@ -17,16 +17,28 @@ export interface Judged {
 }
 
 /** `arrivals` in order. */
-export function judgeWindows(arrivals: readonly number[], { fromMs, toMs }: Stretch): Judged {
-  let [windows, least, most] = [0, Infinity, -Infinity];
+export function judgeWindows(arrivals: readonly number[], stretch: Stretch): Judged {
+  const rates = windowRates(arrivals, stretch, { windowMs: WINDOW_MS, stepMs: STEP_MS });
+  return { windows: rates.length, least: Math.min(...rates), most: Math.max(...rates) };
+}
+
+export interface Sliding {
+  readonly windowMs: number;
+  readonly stepMs: number;
+}
+
+/** Events per second in each whole window; `arrivals` in order. */
+export function windowRates(
+  arrivals: readonly number[],
+  { fromMs, toMs }: Stretch,
+  { windowMs, stepMs }: Sliding,
+): readonly number[] {
+  const rates: number[] = [];
   let [first, last] = [0, 0];
-  for (let at = fromMs; at + WINDOW_MS <= toMs; at += STEP_MS) {
+  for (let at = fromMs; at + windowMs <= toMs; at += stepMs) {
     while ((arrivals[first] ?? Infinity) < at) first++;
-    while ((arrivals[last] ?? Infinity) < at + WINDOW_MS) last++;
-    const rate = ((last - first) * 1_000) / WINDOW_MS;
-    windows++;
-    least = Math.min(least, rate);
-    most = Math.max(most, rate);
+    while ((arrivals[last] ?? Infinity) < at + windowMs) last++;
+    rates.push(((last - first) * 1_000) / windowMs);
   }
-  return { windows, least, most };
+  return rates;
 }

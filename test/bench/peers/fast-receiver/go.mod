@@ -1,0 +1,3 @@
+module reprise/bench/fast-receiver
+
+go 1.26.0
