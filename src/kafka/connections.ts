@@ -11,6 +11,9 @@ import type { SiteConfig } from './client.ts';
 /** Each idle one is two sockets; more than this only serves bursts. */
 const MAX_IDLE = 4;
 
+/** A question takes a few ms and a new connection tens, of CPU time too: it waits so long for one to come back. */
+const PATIENCE_MS = 50;
+
 /**
  * `idle`: one that is open, if there is. `new`: to learn how things are now. `after_failure`: a new one, and the
  * idle ones are thrown away, because what broke one connection mostly broke all, or moved their leaders.
@@ -21,6 +24,9 @@ export class Connections {
   readonly site: SiteConfig;
   readonly #idle: KafkaConnection[] = [];
   readonly #closing = new Set<Promise<void>>();
+  /** Questions that wait for a connection to come back, and how many are being asked. */
+  readonly #waiting: ((connection: KafkaConnection) => void)[] = [];
+  #asking = 0;
   #closed = false;
 
   constructor(site: SiteConfig) {
@@ -34,7 +40,9 @@ export class Connections {
   }
 
   give(connection: KafkaConnection): void {
-    if (this.#closed || this.#idle.length >= MAX_IDLE) this.discard(connection);
+    const waiting = this.#waiting.shift();
+    if (waiting) waiting(connection);
+    else if (this.#closed || this.#idle.length >= MAX_IDLE) this.discard(connection);
     else this.#idle.push(connection);
   }
 
@@ -47,7 +55,8 @@ export class Connections {
 
   /** Runs `work` on a connection that knows `topic`. */
   async use<T>(topic: string, from: TakeFrom, work: (to: KafkaConnection, partitions: number) => Promise<T>) {
-    const connection = this.take(from);
+    const connection = (from === 'idle' && (await this.#comingBack())) || this.take(from);
+    this.#asking++;
     try {
       const partitions = await connection.open(topic);
       const result: T = await work(connection, partitions);
@@ -56,7 +65,25 @@ export class Connections {
     } catch (error) {
       this.discard(connection);
       throw error;
+    } finally {
+      this.#asking--;
     }
+  }
+
+  /** One that another question has done with; null when there is no reason to wait, or it was in vain. */
+  async #comingBack(): Promise<KafkaConnection | null> {
+    if (this.#idle.length > 0 || this.#asking === 0) return null;
+    return await new Promise((resolve) => {
+      const answer = (connection: KafkaConnection | null): void => {
+        clearTimeout(timer);
+        resolve(connection);
+      };
+      const timer = setTimeout(() => {
+        this.#waiting.splice(this.#waiting.indexOf(answer), 1);
+        resolve(null);
+      }, PATIENCE_MS);
+      this.#waiting.push(answer);
+    });
   }
 
   /** Opens connections up to `count`, fetch sockets included, so that the first reading begins at once. */

@@ -47,7 +47,7 @@ export interface KafkaDeliveryLog extends DeliveryLog {
 }
 
 /** Questions that are answered without waiting for a connection. */
-const WARM = 2;
+const WARM = 4;
 const FETCH_MAX_BYTES = 1024 * 1024;
 
 export function createDeliveryLog(config: DeliveryLogConfig, emit: Emit): KafkaDeliveryLog {

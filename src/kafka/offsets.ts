@@ -33,13 +33,19 @@ export async function findPin(
   const { topic, partition } = place;
   // The watermark first: a record that arrives between the two questions must not be before the start.
   const { offset: watermark } = await connection.offsetAt(topic, partition, LATEST);
-  const { offset: found } = await connection.offsetAt(topic, partition, Math.max(0, fromMs));
+  const [{ offset: found }, { offset: earliest }] = await Promise.all([
+    connection.offsetAt(topic, partition, Math.max(0, fromMs)),
+    connection.offsetAt(topic, partition, EARLIEST),
+  ]);
   const start = found === -1 ? watermark : found;
   const end = Math.max(watermark, start);
-  const first = start < end ? await markAt(connection, topic, partition, start) : null;
+  const bare = { ...place, start, end: pinEnd ? end : null };
+  const [first, gap] = await Promise.all([
+    start < end ? markAt(connection, topic, partition, start) : null,
+    retentionGap(connection, bare, earliest, fromMs),
+  ]);
   if (first?.crc === NO_SUCH_CRC) throw new Error(`the log ends before offset ${start}, found a moment ago`);
-  const pin = { ...place, start, end: pinEnd ? end : null, first };
-  return { pin, records: end - start, gap: await retentionGap(connection, pin, fromMs) };
+  return { pin: { ...bare, first }, records: end - start, gap };
 }
 
 /**
@@ -103,9 +109,13 @@ export async function markAt(
  * it. Deletion by hand can, and leaves no trace that tells it from retention (a log start at a batch's edge is
  * both's). So a partition that was silent for long may be called incomplete though it is not.
  */
-async function retentionGap(connection: KafkaConnection, pin: Pin, fromMs: number): Promise<Gap | null> {
+async function retentionGap(
+  connection: KafkaConnection,
+  pin: Omit<Pin, 'first'>,
+  earliest: number,
+  fromMs: number,
+): Promise<Gap | null> {
   const { source, topic, partition, start } = pin;
-  const { offset: earliest } = await connection.offsetAt(topic, partition, EARLIEST);
   if (earliest === 0 || earliest > start) return null;
   const oldest = await connection.offsetAt(topic, partition, 0);
   const gap: Gap = { source, from: 0, to: start, reason: 'retention' };

@@ -45,6 +45,11 @@ const BATCH_EVENTS = 512;
 const BATCH_BYTES = 256 * 1024;
 /** Of these a batch is worth a message at once; fewer wait until the response is scanned. */
 const WORTH_EVENTS = 32;
+/** How far a stream reads ahead: so long as its owner needs for it, and so many events at least. */
+const AHEAD_MS = 200;
+const LEAST_EVENTS = 128;
+/** Over which the owner's pace is averaged. */
+const RATE_MS = 500;
 /** A batch that only says how far the reading is, at most this often. */
 const PROGRESS_MS = 50;
 
@@ -58,8 +63,10 @@ export class Member {
   /** As the owner said last: null while the end is not pinned. */
   end: number | null;
   mustReach: number;
-  /** How much may wait here to be taken; shared out by the thread. */
+  /** How much may wait here to be taken at most; shared out by the thread. */
   most = { events: Infinity, bytes: Infinity };
+  /** Events taken per millisecond, lately. */
+  #rate = 0;
   readonly #events: MemberEvents;
   readonly #packer: Packer;
   readonly #sealed: PackedBatch[] = [];
@@ -74,6 +81,7 @@ export class Member {
   #failure: Error | null = null;
   #asked: PromiseWithResolvers<PackedBatch> | null = null;
   #askedMs = 0;
+  #takenMs = performance.now();
   #saidMs = -Infinity;
   #saidNext: number;
   #wait: ReadWait | null = null;
@@ -98,14 +106,19 @@ export class Member {
     return this.#waitingEvents >= this.most.events || this.#waitingBytes >= this.most.bytes;
   }
 
-  /** Whether it has room for much; between that and full it neither asks nor hinders. */
-  get wantsMore(): boolean {
-    return this.#waitingEvents < this.most.events / 2 && this.#waitingBytes < this.most.bytes / 2;
+  /** Whether most of what may wait here does: a sign of an owner slower than those it reads with. */
+  get isLagging(): boolean {
+    return this.#waitingEvents > this.most.events / 2 || this.#waitingBytes > this.most.bytes / 2;
   }
 
-  /** Since when its owner waits for events (monotonic ms); null when he does not. */
+  /** Whether it has less than its owner takes in a while. A group reads for the neediest. */
+  get wantsMore(): boolean {
+    return this.#waitingEvents < this.#enough && !this.isLagging;
+  }
+
+  /** Since when its owner waits for events and there are none (monotonic ms); null when he does not. */
   get hungrySinceMs(): number | null {
-    return this.#asked === null ? null : this.#askedMs;
+    return this.#asked === null || this.#packer.count > 0 ? null : this.#askedMs;
   }
 
   /** Whether nothing more is to be read for it. */
@@ -198,6 +211,14 @@ export class Member {
     if (end !== null && (next >= end || isPast)) this.#isDone = true;
   }
 
+  /**
+   * Enough for AHEAD_MS of what its owner takes. More would only part it from who begins a little later: what is read
+   * for nobody yet is read again for him.
+   */
+  get #enough(): number {
+    return Math.max(LEAST_EVENTS, this.#rate * AHEAD_MS);
+  }
+
   get #waitingEvents(): number {
     return this.#sealedEvents + this.#packer.count;
   }
@@ -221,7 +242,14 @@ export class Member {
     }
     this.#sealedEvents -= batch.count;
     this.#sealedBytes -= bytesOf(batch);
-    this.#saidMs = performance.now();
+    const nowMs = performance.now();
+    const sinceMs = Math.max(1, nowMs - this.#takenMs);
+    if (batch.count > 0) {
+      // Weighed by time, so that neither many small batches nor a pause says too much.
+      this.#rate += (batch.count / sinceMs - this.#rate) * Math.min(1, sinceMs / RATE_MS);
+      this.#takenMs = nowMs;
+    }
+    this.#saidMs = nowMs;
     this.#saidNext = batch.next;
     this.#asked = null;
     asked.resolve(batch);

@@ -99,10 +99,15 @@ class PartitionGroups implements Neighbours {
   join(member: Member): void {
     const isNear = ({ position, bytesPerOffset }: ScanGroup): boolean =>
       position <= member.next && (member.next - position) * (bytesPerOffset || Infinity) <= REACH_BYTES;
-    const near = [...this.#groups].filter((group) => group.position === member.next || isNear(group));
+    const near = [...this.#groups].filter(
+      (group) => !group.isSlow && (group.position === member.next || isNear(group)),
+    );
     const nearest = near.toSorted((a, b) => b.position - a.position)[0];
     if (nearest) nearest.join(member);
-    else this.#open([member], member.next, this.#groups.size === 0 ? 0 : GATHER_MS);
+    else {
+      const gatherMs = this.#groups.size === 0 ? 0 : GATHER_MS;
+      this.#open([member], { position: member.next, gatherMs, isSlow: false });
+    }
   }
 
   leave(member: Member): void {
@@ -114,8 +119,8 @@ class PartitionGroups implements Neighbours {
   }
 
   split(group: ScanGroup): void {
-    const full = [...group.members].filter(({ isFull }) => isFull);
-    this.#open(full, group.position, 0, group);
+    const slow = [...group.members].filter(({ isFull, isLagging }) => isFull || isLagging);
+    this.#open(slow, { position: group.position, gatherMs: 0, isSlow: true }, group);
   }
 
   moved(group: ScanGroup): void {
@@ -128,10 +133,14 @@ class PartitionGroups implements Neighbours {
     else this.moved(group);
   }
 
-  #open(members: readonly Member[], position: number, gatherMs: number, from?: ScanGroup): void {
+  #open(
+    members: readonly Member[],
+    begin: { readonly position: number; readonly gatherMs: number; readonly isSlow: boolean },
+    from?: ScanGroup,
+  ): void {
     const group = new ScanGroup(
       this,
-      { place: this.#place, position, gatherMs },
+      { place: this.#place, ...begin },
       this.#connections,
       this.#options,
       this.#emit,

@@ -8,13 +8,13 @@ import type { Emit } from '../../domain/signals.ts';
 import type { Member } from './member.ts';
 import { SharedReader } from './shared-reader.ts';
 import type { ReaderOptions, ReadPlace } from './shared-reader.ts';
-import { PATIENCE_MS, limitOf, turnOf } from './sharing.ts';
+import { PATIENCE_MS, PATIENCE_SHARE, limitOf, turnOf } from './sharing.ts';
 import type { Standing } from './sharing.ts';
 
 /** The groups of one partition, as one of them sees it. */
 export interface Neighbours {
   others(group: ScanGroup): readonly ScanGroup[];
-  /** Its full members go on as a group of their own. */
+  /** Its members that have much left to take go on as a slow group. */
   split(group: ScanGroup): void;
   /** It has moved, or has fewer members. */
   moved(group: ScanGroup): void;
@@ -27,22 +27,30 @@ export class ScanGroup implements Standing {
   readonly #reader: SharedReader;
   readonly #stop = new AbortController();
   readonly gathersUntilMs: number;
-  patienceMs = PATIENCE_MS;
+  readonly isSlow: boolean;
+  #patienceMs = PATIENCE_MS;
+  #patienceAtMs = performance.now();
   #isPoked = false;
   #wake: (() => void) | null = null;
 
   constructor(
     neighbours: Neighbours,
-    from: { readonly place: ReadPlace; readonly position: number; readonly gatherMs: number },
+    from: {
+      readonly place: ReadPlace;
+      readonly position: number;
+      readonly gatherMs: number;
+      readonly isSlow: boolean;
+    },
     connections: Connections,
     options: ReaderOptions,
     emit: Emit,
   ) {
     this.#neighbours = neighbours;
     this.gathersUntilMs = performance.now() + from.gatherMs;
-    const { place, position } = from;
+    const { place, position, isSlow } = from;
+    this.isSlow = isSlow;
     this.#reader = new SharedReader(place, position, connections, options, emit, this.#stop.signal);
-    this.#reader.limit = () => limitOf(this.position, neighbours.others(this));
+    this.#reader.limit = () => limitOf(this, neighbours.others(this));
   }
 
   get position(): number {
@@ -68,6 +76,11 @@ export class ScanGroup implements Standing {
   get hungrySinceMs(): number | null {
     const since = [...this.members].flatMap(({ hungrySinceMs }) => hungrySinceMs ?? []);
     return since.length === 0 ? null : Math.min(...since);
+  }
+
+  get patienceMs(): number {
+    const sinceMs = performance.now() - this.#patienceAtMs;
+    return Math.min(PATIENCE_MS, this.#patienceMs + sinceMs * PATIENCE_SHARE);
   }
 
   join(member: Member): void {
@@ -122,13 +135,15 @@ export class ScanGroup implements Standing {
           this.leave(member);
           turn.into.join(member);
         }
-        turn.into.patienceMs = PATIENCE_MS;
         return;
       case 'wait': {
         for (const member of this.members) member.tell();
+        const { patienceMs } = this;
         const fromMs = performance.now();
         await this.#rest(turn.ms);
-        if (turn.forOthers) this.patienceMs -= performance.now() - fromMs;
+        if (!turn.forOthers) return;
+        this.#patienceAtMs = performance.now();
+        this.#patienceMs = patienceMs - (this.#patienceAtMs - fromMs);
       }
     }
   }

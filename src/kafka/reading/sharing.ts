@@ -3,21 +3,25 @@
 // webhooks within seconds, and the brokers must not read their disks hundreds of times.
 //
 //   wait    nobody wants more, or somebody behind is about to catch up and will read along from here
-//   split   somebody is full while another one has nothing: the full ones go on later, as a group of their own
+//   split   somebody is full while another one has nothing: those with more than half go on later, as a slow group
 //   merge   another group stands exactly here
 //   read    up to where the next group ahead stands: it has read what follows, and merging costs nothing
 //
-// Bounds: a group waits for others at most PATIENCE_MS between two merges, a hungry member for a full one at most
-// GRACE_MS, so no job is slowed by its neighbours for longer than that.
+// A slow group is passed by: the others neither wait for it nor stop where it stands. It is slow until it reaches one
+// that is not.
+// Bounds: a hungry member waits for full ones at most GRACE_MS, and for those behind at most PATIENCE_MS at once and a
+// quarter of its time in the long run. Claims of one outage come over a second or two, each late by what the process
+// had to do for those before; and while everybody has something to do, waiting costs nothing.
 
 /** What a hungry member waits for the full ones of its group before they part. */
 export const GRACE_MS = 50;
-/** What a group waits in all for those close behind. */
-export const PATIENCE_MS = 250;
+/** What a group with somebody hungry waits for those close behind: so long at once, and that share of its time. */
+export const PATIENCE_MS = 2_000;
+export const PATIENCE_SHARE = 0.25;
 /** A new group on a partition that is being read waits so long for others like it: claims come one by one. */
 export const GATHER_MS = 20;
 /** How much of the log lies between two groups that wait for each other. */
-export const REACH_BYTES = 32 * 1024 * 1024;
+export const REACH_BYTES = 64 * 1024 * 1024;
 
 export interface Standing {
   readonly position: number;
@@ -25,11 +29,13 @@ export interface Standing {
   readonly isFull: boolean;
   /** Since when somebody has had nothing to do (monotonic ms); null when nobody. */
   readonly hungrySinceMs: number | null;
-  /** Whether somebody has less than half of what it may hold. */
+  /** Whether somebody has too little to go on with for a while. */
   readonly wantsMore: boolean;
+  /** It was left behind by faster ones. */
+  readonly isSlow: boolean;
   /** Reads nothing before (monotonic ms). */
   readonly gathersUntilMs: number;
-  /** What is left of the time that it waits for others. */
+  /** What is left of the time that it waits for others although somebody is hungry. */
   readonly patienceMs: number;
 }
 
@@ -47,20 +53,23 @@ export function turnOf<Group extends Standing>(
   bytesPerOffset: number,
   nowMs: number,
 ): Turn<Group> {
-  const { position } = group;
-  const here = others.find((other) => other.position === position);
-  if (here && !group.isFull && !here.isFull) return { do: 'merge', into: here };
+  const { position, isFull, isSlow, hungrySinceMs } = group;
+  const peers = peersOf(group, others);
+  const here = peers.find((other) => other.position === position);
+  if (here && !(isSlow && (isFull || here.isFull))) return { do: 'merge', into: here };
   if (group.gathersUntilMs > nowMs) return wait(group.gathersUntilMs - nowMs);
-  if (group.isFull) {
-    if (group.hungrySinceMs === null) return wait(Infinity);
-    const leftMs = group.hungrySinceMs + GRACE_MS - nowMs;
+  if (isFull) {
+    if (hungrySinceMs === null) return wait(Infinity);
+    const leftMs = hungrySinceMs + GRACE_MS - nowMs;
     return leftMs <= 0 ? { do: 'split' } : wait(leftMs);
   }
   const isNear = (other: Standing): boolean =>
     Math.abs(other.position - position) * bytesPerOffset <= REACH_BYTES;
-  const isComing = others.some((other) => other.position < position && !other.isFull && isNear(other));
-  if (isComing && group.patienceMs > 0) return { do: 'wait', ms: group.patienceMs, forOthers: true };
-  const isCatchingUp = others.some((other) => other.position > position && isNear(other));
+  if (others.some((other) => !other.isSlow && other.position < position && isNear(other))) {
+    if (hungrySinceMs === null) return wait(Infinity);
+    if (group.patienceMs > 0) return { do: 'wait', ms: group.patienceMs, forOthers: true };
+  }
+  const isCatchingUp = peers.some((other) => other.position > position && isNear(other));
   return group.wantsMore || isCatchingUp ? { do: 'read' } : wait(Infinity);
 }
 
@@ -69,8 +78,14 @@ function wait(ms: number): { readonly do: 'wait'; readonly ms: number; readonly 
 }
 
 /** Up to where a group reads: the place of the nearest one ahead. */
-export function limitOf(position: number, others: readonly Standing[]): number {
+export function limitOf(group: Standing, others: readonly Standing[]): number {
   let limit = Infinity;
-  for (const other of others) if (other.position > position) limit = Math.min(limit, other.position);
+  for (const { position } of peersOf(group, others)) {
+    if (position > group.position) limit = Math.min(limit, position);
+  }
   return limit;
+}
+
+function peersOf<Group extends Standing>({ isSlow }: Standing, others: readonly Group[]): readonly Group[] {
+  return isSlow ? others : others.filter((other) => !other.isSlow);
 }

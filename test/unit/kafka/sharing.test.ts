@@ -10,6 +10,7 @@ const group = (more: Partial<Standing> = {}): Standing => ({
   isFull: false,
   hungrySinceMs: NOW,
   wantsMore: true,
+  isSlow: false,
   gathersUntilMs: 0,
   patienceMs: PATIENCE_MS,
   ...more,
@@ -41,22 +42,22 @@ describe('a group alone', () => {
 });
 
 describe('groups of one partition', () => {
-  it('become one where they meet, unless one of them is held back', () => {
+  it('become one where they meet', () => {
     const here = group();
     expect(turn({}, [here])).toEqual({ do: 'merge', into: here });
-    expect(turn({}, [group({ isFull: true })])).toEqual({ do: 'read' });
-    expect(turn({ isFull: true, hungrySinceMs: null }, [here])).toEqual(FOREVER);
+    const full = group({ isFull: true });
+    expect(turn({}, [full])).toEqual({ do: 'merge', into: full });
   });
 
-  it('wait for one close behind, as long as patience lasts', () => {
-    const behind = group({ position: 90 });
+  it('wait for one close behind: gladly while nobody is hungry, else as long as patience lasts', () => {
+    const behind = group({ position: 90, isFull: true });
+    expect(turn({ hungrySinceMs: null }, [behind])).toEqual(FOREVER);
     expect(turn({ patienceMs: 30 }, [behind])).toEqual({ do: 'wait', ms: 30, forOthers: true });
     expect(turn({ patienceMs: 0 }, [behind])).toEqual({ do: 'read' });
   });
 
-  it('do not wait for one that is far behind, or held back itself', () => {
+  it('do not wait for one that is far behind', () => {
     expect(turn({}, [group({ position: 90 })], REACH_BYTES / 10 + 1)).toEqual({ do: 'read' });
-    expect(turn({}, [group({ position: 90, isFull: true })])).toEqual({ do: 'read' });
   });
 
   it('read on towards one close ahead although nobody wants more', () => {
@@ -67,7 +68,26 @@ describe('groups of one partition', () => {
 
   it('read no further than the next one ahead stands', () => {
     const others = [90, 100, 130, 120].map((position) => group({ position }));
-    expect(limitOf(100, others)).toBe(120);
-    expect(limitOf(130, others)).toBe(Infinity);
+    expect(limitOf(group(), others)).toBe(120);
+    expect(limitOf(group({ position: 130 }), others)).toBe(Infinity);
+  });
+});
+
+describe('a slow group', () => {
+  const slow = (more: Partial<Standing> = {}) => group({ isSlow: true, ...more });
+
+  it('is neither met, nor waited for, nor an end', () => {
+    expect(turn({}, [slow()])).toEqual({ do: 'read' });
+    expect(turn({ hungrySinceMs: null }, [slow({ position: 90 })])).toEqual({ do: 'read' });
+    expect(turn({ wantsMore: false }, [slow({ position: 110 })])).toEqual(FOREVER);
+    expect(limitOf(group(), [slow({ position: 110 })])).toBe(Infinity);
+  });
+
+  it('becomes one with any that it reaches, once both have room', () => {
+    const here = group();
+    expect(turn({ isSlow: true }, [here])).toEqual({ do: 'merge', into: here });
+    expect(turn({ isSlow: true, isFull: true, hungrySinceMs: null }, [here])).toEqual(FOREVER);
+    expect(turn({ isSlow: true }, [group({ isFull: true })])).toEqual({ do: 'read' });
+    expect(limitOf(slow(), [group({ position: 110 })])).toBe(110);
   });
 });
