@@ -65,7 +65,7 @@ describe('a topic that was created again', () => {
     const topic = await freshTopic();
     const to = await producer();
     // More than a stream holds ahead of who reads it.
-    const letters = [...'abcdefghi'];
+    const letters = 'abcdefghi'.split('');
     const send = (letter: string) => to.send({ topic, messages: [message(letter.repeat(900_000))] });
     for (const letter of letters) await send(letter);
     const { log } = openLog(topic, { fetchMaxBytes: 1 }); // one batch per fetch
