@@ -8,6 +8,7 @@ import { pino } from 'pino';
 import { Pool } from './actors/pool.ts';
 import { keepPruning } from './actors/pruning.ts';
 import { MemoryBudget } from './actors/memory-budget.ts';
+import { TurnShare } from './actors/turn-share.ts';
 import type { ActorSettings, Edges } from './actors/edges.ts';
 import { singleKeyAccess } from './api/access.ts';
 import { createApi } from './api/server.ts';
@@ -81,6 +82,7 @@ async function main(): Promise<void> {
     clock: systemClock,
     random: Math.random,
     budget: new MemoryBudget(config.memoryBudgetBytes),
+    turns: new TurnShare(),
     settings: actorSettings(config, instance),
   });
   gauges.push(

@@ -44,6 +44,7 @@ class Delivery {
   #inFlightTold = 0;
   #ended = false;
   #timer: NodeJS.Timeout | null = null;
+  #comesLater = false;
   #finish: () => void = () => undefined;
   #wakeFeeder: (() => void) | null = null;
 
@@ -136,6 +137,7 @@ class Delivery {
         break;
       }
       if (!this.#mayStart(now)) break;
+      if (!this.#takesTurn()) break;
       const message = this.#outbox.next(now, this.#packing, this.#run.progress.cut.room);
       if (!this.#mayStartAll(message.events.length, now)) {
         this.#outbox.putBack(message);
@@ -145,6 +147,19 @@ class Delivery {
     }
     this.#tellGauges();
     if (this.#isHungry) this.#releaseFeeder();
+  }
+
+  /** False: this turn of the loop has started enough; the pump comes again in a later one. */
+  #takesTurn(): boolean {
+    const { turns } = this.#run.edges;
+    if (this.#comesLater) return false;
+    if (turns.take()) return true;
+    this.#comesLater = true;
+    turns.later(() => {
+      this.#comesLater = false;
+      this.#pump();
+    });
+    return false;
   }
 
   /** Nothing new is started. */

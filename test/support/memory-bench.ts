@@ -6,6 +6,7 @@ import type { Edges } from '../../src/actors/edges.ts';
 import { RunningJob } from '../../src/actors/job.ts';
 import { Lease } from '../../src/actors/lease.ts';
 import { MemoryBudget } from '../../src/actors/memory-budget.ts';
+import { TurnShare } from '../../src/actors/turn-share.ts';
 import { asInstanceId } from '../../src/domain/ids.ts';
 import type { EventBatch, LogStream, StreamRequest } from '../../src/domain/log.ts';
 import type { Answer, SendRequest } from '../../src/domain/sender.ts';
@@ -128,6 +129,7 @@ export class Bench {
       clock: this.#clock,
       random: () => 0,
       budget: new MemoryBudget(1_000_000),
+      turns: new TurnShare(),
       settings: {
         instance: asInstanceId(name),
         leaseMs: LEASE_MS,

@@ -3,6 +3,7 @@
 import { RunningJob } from '../../src/actors/job.ts';
 import { Lease } from '../../src/actors/lease.ts';
 import { MemoryBudget } from '../../src/actors/memory-budget.ts';
+import { TurnShare } from '../../src/actors/turn-share.ts';
 import type { Edges } from '../../src/actors/edges.ts';
 import { systemClock } from '../../src/domain/clock.ts';
 import { asInstanceId, asSourceName } from '../../src/domain/ids.ts';
@@ -205,6 +206,7 @@ export class Stage {
       clock: systemClock,
       random: () => 0,
       budget: new MemoryBudget(10_000),
+      turns: new TurnShare(),
       settings: {
         instance: asInstanceId(name),
         leaseMs: 60_000,

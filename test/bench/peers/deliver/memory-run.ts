@@ -4,6 +4,7 @@
 import { Gate } from '../../../../src/actors/gate.ts';
 import { Lease } from '../../../../src/actors/lease.ts';
 import { MemoryBudget } from '../../../../src/actors/memory-budget.ts';
+import { TurnShare } from '../../../../src/actors/turn-share.ts';
 import { Progress } from '../../../../src/actors/progress.ts';
 import { Run } from '../../../../src/actors/run.ts';
 import { systemClock } from '../../../../src/domain/clock.ts';
@@ -84,6 +85,7 @@ function edges(store: JobStore): Run['edges'] {
     clock: systemClock,
     random: Math.random,
     budget: new MemoryBudget(256 * 1024 * 1024),
+    turns: new TurnShare(),
     settings: {
       instance: INSTANCE,
       leaseMs: LEASE_MS,
