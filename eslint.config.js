@@ -4,7 +4,7 @@ import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
   // AssemblyScript has types and casts of its own; its compiler checks them.
-  { ignores: ['node_modules', '.reprise', 'src/kafka/wasm'] },
+  { ignores: ['node_modules', '.reprise', 'src/kafka/wasm', 'src/domain/wasm'] },
   js.configs.recommended,
   ...tseslint.configs.strictTypeChecked,
   {

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import prettier from 'prettier';
 import { references } from './generate/references.ts';
 import { stateMachines } from './generate/state-machines.ts';
-import { wasmScanner } from './generate/wasm-scanner.ts';
+import { jsonModule, wasmScanner } from './generate/wasm-scanner.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 
@@ -35,7 +35,8 @@ function settle({ path, bytes }: Generated, check: boolean): 'stale' | 'current'
 }
 
 async function main(check: boolean): Promise<number> {
-  const documents = [...(await references()), { path: 'docs/STATE-MACHINES.md', text: stateMachines() }];
+  const machines = { path: 'docs/STATE-MACHINES.md', text: stateMachines() };
+  const documents = [...(await references()), machines, await jsonModule()];
   let stale = 0;
   for (const text of documents) if (settle(await document(text), check) === 'stale') stale++;
   if (settle(await wasmScanner(), check) === 'stale') stale++;

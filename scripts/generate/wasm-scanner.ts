@@ -1,6 +1,6 @@
-// Builds the WebAssembly of the fast record scanner from its AssemblyScript. The result is committed: `npm start`
-// then needs no compiler, also where only the production packages are installed. The compiler is itself
-// WebAssembly and pinned, so it makes the same bytes on every machine, and `npm run check` sees any drift.
+// Builds the WebAssembly of the fast record scanner and of the JSON check from their AssemblyScript. The results are
+// committed: `npm start` then needs no compiler, also where only the production packages are installed. The compiler
+// is itself WebAssembly and pinned, so it makes the same bytes on every machine, and `npm run check` sees any drift.
 
 import { execFile } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -9,31 +9,36 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 const ROOT = join(import.meta.dirname, '..', '..');
-const SOURCE = 'src/kafka/wasm/scanner.ts';
+const OPTIONS = ['-O3', '--noAssert', '--runtime', 'stub', '--enable', 'simd'];
 /** Pages of 64 KiB up to MEMORY_END of layout.ts, from the beginning and for good. */
-const PAGES = '326';
-const OPTIONS = [
-  '-O3',
-  '--noAssert',
-  '--runtime',
-  'stub',
-  '--enable',
-  'simd',
-  '--initialMemory',
-  PAGES,
-  '--maximumMemory',
-  PAGES,
-];
+const SCANNER_PAGES = 326;
+/** INPUT and MAX_INPUT of json.ts, and the zeros behind it. */
+const JSON_PAGES = 18;
 
 export async function wasmScanner(): Promise<{ readonly path: string; readonly bytes: Buffer }> {
+  const bytes = await compiled('src/kafka/wasm/scanner.ts', SCANNER_PAGES);
+  return { path: 'src/kafka/wasm/scanner.wasm', bytes };
+}
+
+/** As text: the domain reads no files. */
+export async function jsonModule(): Promise<{ readonly path: string; readonly text: string }> {
+  const bytes = await compiled('src/domain/wasm/json.ts', JSON_PAGES);
+  const says =
+    '// Built of wasm/json.ts by `npm run generate`: its WebAssembly in base64. Not written by hand.';
+  const text = `${says}\n\nexport const JSON_MODULE =\n  '${bytes.toString('base64')}';\n`;
+  return { path: 'src/domain/json-module.ts', text };
+}
+
+async function compiled(source: string, pages: number): Promise<Buffer> {
   const compiler = join(ROOT, 'node_modules', 'assemblyscript', 'bin', 'asc.js');
   if (!existsSync(compiler)) throw new Error('assemblyscript is not installed: run npm ci');
   const folder = mkdtempSync(join(tmpdir(), 'reprise-wasm-'));
   try {
-    const built = join(folder, 'scanner.wasm');
-    const words = [compiler, SOURCE, ...OPTIONS, '--outFile', built];
+    const built = join(folder, 'built.wasm');
+    const memory = ['--initialMemory', String(pages), '--maximumMemory', String(pages)];
+    const words = [compiler, source, ...OPTIONS, ...memory, '--outFile', built];
     await promisify(execFile)(process.execPath, words, { cwd: ROOT });
-    return { path: 'src/kafka/wasm/scanner.wasm', bytes: readFileSync(built) };
+    return readFileSync(built);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -143,7 +143,7 @@ class Delivery {
         this.#outbox.putBack(message);
         break;
       }
-      this.#start(message);
+      this.#start(message, now);
     }
     this.#tellGauges();
     if (this.#isHungry) this.#releaseFeeder();
@@ -185,11 +185,11 @@ class Delivery {
     }
   }
 
-  /** Whether anything may start at all. */
+  /** Whether anything may start at all. The lease was asked at the pump's beginning, and is again as bytes are written. */
   #mayStart(now: number): boolean {
-    const { lease, edges } = this.#run;
+    const { edges } = this.#run;
     const { window } = this.#endpoint;
-    if (!lease.mayAct || this.#flights.signal.aborted) return false;
+    if (this.#flights.signal.aborted) return false;
     if (this.#endpoint.health.isSuspended && !this.#mayProbe(now)) return false;
     if (window.room(this.#inFlight, now) === 0) {
       const heldMs = window.waitMs(now);
@@ -232,13 +232,12 @@ class Delivery {
     return false;
   }
 
-  #start(message: Message): void {
+  #start(message: Message, sentAtMs: number): void {
     this.#inFlight++;
     this.#run.progress.cut.started(message.events.length);
     if (this.#run.phase === 'throttled' || this.#run.phase === 'waiting') {
       this.#run.enter(this.#ended ? 'draining' : 'streaming');
     }
-    const sentAtMs = this.#run.edges.clock.monoMs();
     try {
       this.#endpoint.send(message, this.#flights.signal, (answer) => {
         try {

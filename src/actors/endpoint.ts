@@ -11,6 +11,7 @@ import type { SigningKey } from '../domain/signature.ts';
 import { Window } from '../domain/window.ts';
 import { EndpointHealth } from '../machines/endpoint-health.ts';
 import { pause } from '../domain/pause.ts';
+import { BatchBodies } from './batch-bodies.ts';
 import type { Run } from './run.ts';
 import { HeaderClock } from './header-clock.ts';
 
@@ -25,6 +26,7 @@ export class Endpoint {
   /** Sockets that the connection may open. */
   #sockets: number;
   readonly #times = new HeaderClock();
+  readonly #bodies = new BatchBodies();
   readonly #fence: string;
 
   private constructor(run: Run, target: DeliveryTarget) {
@@ -61,7 +63,8 @@ export class Endpoint {
   send(message: Message, signal: AbortSignal, onAnswer: (answer: Answer) => void): void {
     const { mode } = this.profile;
     const { events, attempt } = message;
-    const body = bodyOf(message, mode);
+    const isBatch = events.length > 1;
+    const body = bodyOf(message, mode, this.#bodies.take);
     const id = messageId(message);
     const seconds = this.#times.seconds(this.#run.edges.clock.wallMs());
     const headers = [
@@ -74,7 +77,7 @@ export class Endpoint {
       'webhook-timestamp',
       seconds,
       'webhook-signature',
-      sign(this.#secrets, id, seconds, body),
+      sign(this.#secrets, id, seconds, body, isBatch),
       'reprise-job-id',
       this.#run.job.id,
       'reprise-fence',
@@ -84,9 +87,10 @@ export class Endpoint {
       'reprise-attempt',
       String(attempt),
     ];
-    if (events.length > 1) headers.push('reprise-event-count', String(events.length));
+    if (isBatch) headers.push('reprise-event-count', String(events.length));
     const deadlineMs = this.#run.edges.settings.requestTimeoutMs;
-    const request = { body, headers, deadlineMs, signal, mayHandOver: this.#mayHandOver };
+    const bodyLeft = isBatch ? this.#bodies.give : null;
+    const request = { body, headers, deadlineMs, signal, mayHandOver: this.#mayHandOver, bodyLeft };
     this.#connection.send(request, onAnswer);
   }
 

@@ -1,5 +1,6 @@
 // Whether bytes are one JSON text (RFC 8259), without building anything of it: JSON.parse of an event of 1 KB with
-// many fields takes 5 us and leaves its objects to the garbage collector, this takes 2 us (measured).
+// many fields takes 5 us and leaves its objects to the garbage collector, this takes 1.4 us (measured). It is the
+// reference of the WebAssembly that takes 0.4 us (json-scan.ts), and judges what is too large for that.
 // Refuses to say what is in it. Invariant: what is accepted here, every JSON parser that takes UTF-8 accepts; deeper
 // nesting than MAX_DEPTH is refused, because parsers of receivers refuse it at depths of their own.
 

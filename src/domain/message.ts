@@ -6,7 +6,7 @@
 // its bytes are copied once, never decoded and encoded again; the same events always have the same id.
 
 import { hash } from 'node:crypto';
-import { isJson } from './json-text.ts';
+import { isJson, isJsonLine, isOneLine } from './json-scan.ts';
 import type { LogEvent } from './log.ts';
 
 export const DELIVERY_MODES = ['single', 'ndjson', 'json-array'] as const;
@@ -49,7 +49,6 @@ export interface Message {
 
 const NOTHING = Buffer.alloc(0);
 const NEWLINE = 10;
-const RETURN = 13;
 const COMMA = 44;
 const OPEN = 91;
 const CLOSE = 93;
@@ -93,13 +92,7 @@ function together(queue: readonly LogEvent[], from: number, profile: DeliveryPro
 /** Whether a value may stand beside others: UTF-8 that is one JSON value and, as a line, holds no line break. */
 export function mayShare(value: Buffer | null, mode: DeliveryMode): boolean {
   if (value === null || mode === 'single') return false;
-  if (mode === 'ndjson' && !isOneLine(value)) return false;
-  return isJson(value);
-}
-
-/** A carriage return too: many readers of lines take it for a line's end. */
-function isOneLine(value: Buffer | null): boolean {
-  return value !== null && !value.includes(NEWLINE) && !value.includes(RETURN);
+  return mode === 'ndjson' ? isJsonLine(value) : isJson(value);
 }
 
 /** Whether a message can still go as it is, now that the webhook or its limits may have changed. */
@@ -112,7 +105,11 @@ export function fits(
   if (events.length === 1) return true;
   if (mode === 'single' || events.length > Math.min(most, maxEvents) || message.bytes > maxBytes)
     return false;
-  return mode === 'json-array' || message.mode === 'ndjson' || events.every(({ value }) => isOneLine(value));
+  return (
+    mode === 'json-array' ||
+    message.mode === 'ndjson' ||
+    events.every(({ value }) => value !== null && isOneLine(value))
+  );
 }
 
 /** Two messages of half its events each, in their order; of two events or more. */
@@ -139,12 +136,16 @@ export function contentType({ events }: Message, mode: DeliveryMode): string {
   return events.length > 1 && mode === 'ndjson' ? 'application/x-ndjson' : 'application/json';
 }
 
-/** The only copy of the values that a batch makes; one event's value goes as it is. */
-export function bodyOf({ events }: Message, mode: DeliveryMode): Buffer {
+/** The only copy of the values that a batch makes, in memory of `allocate`; one event's value goes as it is. */
+export function bodyOf(
+  { events }: Message,
+  mode: DeliveryMode,
+  allocate = (bytes: number): Buffer => Buffer.allocUnsafe(bytes),
+): Buffer {
   const [first] = events;
   if (first && events.length === 1) return first.value ?? NOTHING;
   const isArray = mode === 'json-array';
-  const body = Buffer.allocUnsafe(bodyBytes(events) - (isArray ? 0 : 1));
+  const body = allocate(bodyBytes(events) - (isArray ? 0 : 1));
   const separator = isArray ? COMMA : NEWLINE;
   let at = isArray ? body.writeUInt8(OPEN, 0) : 0;
   for (const { value } of events) {

@@ -38,6 +38,11 @@ export interface SendRequest {
    * have slept meanwhile. False ends the attempt as `aborted`, with nothing sent.
    */
   readonly mayHandOver: () => boolean;
+  /**
+   * Told the body when all of it has left and nobody reads it any more: its bytes may then be changed. At most once,
+   * and before the answer's end is followed by another request; not at all when that is not known.
+   */
+  readonly bodyLeft?: ((body: Buffer) => void) | null;
 }
 
 export interface ReceiverConnection {

@@ -16,8 +16,11 @@ const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
 /** HMAC's block of SHA-256, and the digest. */
 const BLOCK_BYTES = 64;
 const DIGEST_BYTES = 32;
-/** Larger messages are hashed where they lie; 100 KB take 59 us, and the 1 us that is saved here is not worth a copy. */
+/** Larger messages are hashed where they lie: a copy would cost more than it saves. */
 const SMALL_BYTES = 16 * 1_024;
+const HEAD_BYTES = 192;
+/** In front of a large body, so that it is hashed in one go: createHmac took 20 us more for 100 KB. */
+export const SIGNING_ROOM = BLOCK_BYTES + HEAD_BYTES;
 /** The key's inner block and a small message behind it; one for all calls, because a call never waits. */
 const inner = Buffer.allocUnsafeSlow(BLOCK_BYTES + SMALL_BYTES);
 const outer = Buffer.allocUnsafeSlow(BLOCK_BYTES + DIGEST_BYTES);
@@ -42,16 +45,18 @@ export class SigningKey {
     this.#outerBlock = blockOf(key, 0x5c);
   }
 
-  /** HMAC-SHA256 of `head` (ASCII) and `body`, in base64. */
-  mac(head: string, body: Buffer): string {
-    const bytes = head.length + body.length;
-    if (bytes > SMALL_BYTES)
-      return createHmac('sha256', this.#object).update(head).update(body).digest('base64');
-    inner.set(this.#innerBlock);
-    inner.write(head, BLOCK_BYTES, 'latin1');
-    inner.set(body, BLOCK_BYTES + head.length);
+  /** HMAC-SHA256 of `head` (ASCII) and `body`, in base64. `hasRoom`: SIGNING_ROOM bytes before it may be written. */
+  mac(head: string, body: Buffer, hasRoom = false): string {
+    const bytes = BLOCK_BYTES + head.length + body.length;
+    let whole: Buffer = inner;
+    if (bytes <= BLOCK_BYTES + SMALL_BYTES) inner.set(body, BLOCK_BYTES + head.length);
+    else if (hasRoom && head.length <= HEAD_BYTES) {
+      whole = Buffer.from(body.buffer, body.byteOffset - head.length - BLOCK_BYTES, bytes);
+    } else return createHmac('sha256', this.#object).update(head).update(body).digest('base64');
+    whole.set(this.#innerBlock);
+    whole.write(head, BLOCK_BYTES, 'latin1');
     outer.set(this.#outerBlock);
-    const digest = hash('sha256', inner.subarray(0, BLOCK_BYTES + bytes), 'binary');
+    const digest = hash('sha256', whole.subarray(0, bytes), 'binary');
     outer.write(digest, BLOCK_BYTES, 'latin1');
     return hash('sha256', outer, 'base64');
   }
@@ -91,17 +96,19 @@ export function newSecret(): string {
 /**
  * The value of the `webhook-signature` header: one `v1,<base64>` per key, in their order, separated by spaces.
  * `timestampSeconds`: whole seconds since 1970 of this attempt, as text, the same as in `webhook-timestamp`.
+ * `hasRoom`: the SIGNING_ROOM bytes in front of the body may be written.
  */
 export function sign(
   secrets: readonly SigningKey[],
   id: string,
   timestampSeconds: string,
   body: Buffer,
+  hasRoom = false,
 ): string {
   const head = `${id}.${timestampSeconds}.`;
   let header = '';
   for (const secret of secrets) {
-    const mac = secret.mac(head, body);
+    const mac = secret.mac(head, body, hasRoom);
     header += header === '' ? `v1,${mac}` : ` v1,${mac}`;
   }
   return header;

@@ -6,6 +6,7 @@
 // Both branches are needed: Node never calls `lookup` for a literal, so a lookup hook alone let all 9 literal forms
 // pass. One refused address refuses the whole answer: a rebinding name mixes public and private ones.
 // Invariant: what is connected to is what was judged; nothing is resolved a second time.
+// All sockets read into one buffer, each read handed on before the next: a Readable took 3 us and a buffer per answer.
 
 import { promises as dns } from 'node:dns';
 import { isIP } from 'node:net';
@@ -16,6 +17,21 @@ import { buildConnector } from 'undici';
 /** `code` of the error when the guard refused the target. */
 export const BLOCKED_CODE = 'REPRISE_BLOCKED';
 const CONNECT_TIMEOUT_MS = 10_000;
+const READ_BYTES = 64 * 1024;
+
+/** Takes the first `size` bytes of `bytes`, which are others' after the call. */
+export type Incoming = (bytes: Buffer, size: number) => void;
+
+/** Who takes what a dialled socket reads. */
+export const incoming = new WeakMap<Socket, Incoming>();
+
+const onread = {
+  buffer: Buffer.allocUnsafeSlow(READ_BYTES),
+  callback(this: unknown, size: number, bytes: Uint8Array): boolean {
+    incoming.get(this as Socket)?.(bytes as Buffer, size);
+    return true;
+  },
+};
 
 export interface ResolvedAddress {
   readonly address: string;
@@ -71,6 +87,7 @@ export function createConnector(options: ConnectorOptions): Dial {
       allowH2: false,
       timeout: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
       autoSelectFamily: true,
+      onread,
       lookup: guardedLookup(resolve, (address) => options.mayDial(address, target)),
     }) as Connect;
     connectors.set(key, connector);

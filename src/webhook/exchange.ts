@@ -1,18 +1,15 @@
-// One request and its answer: the handler that undici calls, and the total deadline that undici does not have.
+// One request and its answer: what a line (line.ts) tells of it, and its total deadline.
 // Owns the outcome of one send; refuses to choose sockets (client.ts does) and to keep time (flights.ts does).
-// One that ended as it should is used again for another request: undici is done with it by then. One that was broken
-// off is not, because a late word of undici about it would be taken for one about the next request.
+// One that ended as it should is used again for another request; one that was broken off is not.
 // Invariants: a request is handed to a socket at most once, and only when its sender still may at that moment (a
 // dial can end long after it was asked for, and a process can have slept). Exactly one Answer, at the latest at the
-// deadline, whatever the receiver does (endless 103s defeat headersTimeout, a drip defeats bodyTimeout); the
-// answer's head decides: a 2xx whose body breaks was accepted.
+// deadline, whatever the receiver does (endless 103s, a drip); the answer's head decides: a 2xx whose body breaks was accepted.
 // Nothing of a body is kept; it is read on only so that the socket can be used again.
 
-import type { IncomingHttpHeaders } from 'node:http';
-import type { Dispatcher } from 'undici';
 import type { Answer, SendFailure, SendRequest } from '../domain/sender.ts';
 import { failureOf } from './failure.ts';
 import type { Flight, Flights, Watch } from './flights.ts';
+import type { Reading } from './response.ts';
 import { parseRetryAfterMs } from './retry-after.ts';
 
 /** A body longer or slower than this costs its socket: a new one is cheaper than reading on. */
@@ -28,8 +25,8 @@ const REST_MS = 250;
 export interface Line {
   /** Whether the present socket has carried an answered request. */
   readonly isUsed: boolean;
-  /** Sends on this line; ends in the exchange's handler methods. */
-  dispatch(exchange: Exchange): void;
+  /** Sends on this line; ends in the exchange's `ended` or `failed`. `nowMs`: of performance.now(). */
+  dispatch(exchange: Exchange, nowMs: number): void;
   /** Destroys the socket, also one that is still being dialled. */
   breakOff(): void;
   /** The exchange is over: nothing of it is on the wire any more. */
@@ -39,13 +36,13 @@ export interface Line {
 /** Who sends. */
 export interface Exchanging {
   readonly flights: Flights;
-  /** Hands the answer on, but not in this stack: undici's parser may be in the middle of it. */
+  /** Hands the answer on, but not in this stack: the reader is in the middle of it. */
   readonly answered: (exchange: Exchange, answer: Answer) => void;
   /** It ended as it should: it may `begin` anew. */
   readonly done: (exchange: Exchange) => void;
 }
 
-export class Exchange implements Dispatcher.DispatchHandler, Flight {
+export class Exchange implements Reading, Flight {
   request: SendRequest;
   /** Told the answer by the receiver's connection. */
   onAnswer: (answer: Answer) => void;
@@ -57,7 +54,6 @@ export class Exchange implements Dispatcher.DispatchHandler, Flight {
   readonly #owner: Exchanging;
   #startedMs = 0;
   #line: Line | null = null;
-  #controller: Dispatcher.DispatchController | null = null;
   #onUsedSocket = false;
   #maybeSent = false;
   /** Any byte of an answer on the present socket. */
@@ -80,7 +76,6 @@ export class Exchange implements Dispatcher.DispatchHandler, Flight {
     this.#startedMs = performance.now();
     this.dueMs = this.#startedMs + request.deadlineMs;
     this.#line = null;
-    this.#controller = null;
     this.#onUsedSocket = false;
     this.#maybeSent = false;
     this.#answerBegan = false;
@@ -95,9 +90,9 @@ export class Exchange implements Dispatcher.DispatchHandler, Flight {
     return this.#settled;
   }
 
-  runOn(line: Line): void {
+  runOn(line: Line, nowMs = this.#startedMs): void {
     this.#line = line;
-    line.dispatch(this);
+    line.dispatch(this, nowMs);
   }
 
   /** Its time is over: for the answer, or for the rest of the answer's body. */
@@ -114,35 +109,26 @@ export class Exchange implements Dispatcher.DispatchHandler, Flight {
     else this.#letGo();
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    if (this.#settled) {
-      controller.abort(new Error('settled'));
-      return;
-    }
-    this.#controller = controller;
+  /** Asked once, by the line that is about to write it. */
+  mayWrite(): boolean {
     this.#onUsedSocket = this.#line?.isUsed ?? false;
-    if (!this.request.mayHandOver()) {
-      this.#fail('aborted');
-      this.#letGo();
-      return;
+    if (this.request.mayHandOver()) {
+      this.#maybeSent = true;
+      return true;
     }
-    // undici writes head and body in the same step as this call.
-    this.#maybeSent = true;
+    this.#fail('aborted');
+    this.#letGo();
+    return false;
   }
 
-  onResponseStarted(): void {
+  responseBegan(): void {
     this.#answerBegan = true;
   }
 
-  onResponseStart(
-    _controller: Dispatcher.DispatchController,
-    status: number,
-    headers: IncomingHttpHeaders,
-  ): void {
-    if (status < 200 || this.#settled) return;
+  responseHead(status: number, retryAfter: string | undefined): void {
+    if (this.#settled) return;
     this.#answered = true;
     const nowMs = performance.now();
-    const retryAfter = headers['retry-after'];
     this.#settle({
       kind: 'answered',
       status,
@@ -153,12 +139,15 @@ export class Exchange implements Dispatcher.DispatchHandler, Flight {
     this.#owner.flights.dueBy(this.dueMs);
   }
 
-  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    this.#drained += chunk.length;
-    if (this.#drained > DRAIN_BYTES) this.#letGo(REST_MS);
+  responseData(bytes: number): boolean {
+    this.#drained += bytes;
+    if (this.#drained <= DRAIN_BYTES) return true;
+    this.#letGo(REST_MS);
+    return false;
   }
 
-  onResponseEnd(): void {
+  /** The answer is whole. */
+  ended(): void {
     const line = this.#line;
     if (line === null) return;
     this.#over();
@@ -167,7 +156,8 @@ export class Exchange implements Dispatcher.DispatchHandler, Flight {
     line.release(answered);
   }
 
-  onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
+  /** The dial failed, or the socket or the answer broke. */
+  failed(error: Error): void {
     const line = this.#line;
     if (line === null) return;
     if (!this.#settled) {
@@ -184,8 +174,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Flight {
    * and lease, rate and counts are asked where all of them begin.
    */
   get #isStale(): boolean {
-    if (this.#answerBegan) return false;
-    return this.#controller === null ? (this.#line?.isUsed ?? false) : this.#onUsedSocket;
+    return this.#onUsedSocket && !this.#answerBegan;
   }
 
   #fail(failure: SendFailure): void {
@@ -206,10 +195,8 @@ export class Exchange implements Dispatcher.DispatchHandler, Flight {
   #letGo(restMs = 0): void {
     const line = this.#line;
     if (line === null) return;
-    // First the release of our side: breaking the socket comes back as an error of this same exchange.
     this.#over();
-    if (this.#controller === null) line.breakOff();
-    else this.#controller.abort(new Error('let go'));
+    line.breakOff();
     if (restMs === 0) line.release(false);
     else setTimeout(() => line.release(false), restMs);
   }

@@ -22,6 +22,9 @@ const CODES: Readonly<Record<string, SendFailure>> = {
   ECONNRESET: 'reset',
   ECONNABORTED: 'reset',
   EPIPE: 'reset',
+  // The receiver's end came between the last look at the socket and the write: nothing has left.
+  ERR_STREAM_WRITE_AFTER_END: 'reset',
+  ERR_STREAM_DESTROYED: 'reset',
   UND_ERR_SOCKET: 'reset',
   UND_ERR_DESTROYED: 'aborted',
   UND_ERR_CLOSED: 'aborted',

@@ -31,7 +31,16 @@ export const SENDERS: readonly Sender[] = [
   sender('undici-pool', 'undici Pool.request', 'undici-pool.ts', npmVersion('undici'), 1),
   sender('fetch', 'fetch()', 'fetch.ts', `Node ${process.version}`, 0.25),
   sender('axios', 'axios', 'axios.ts', npmVersion('axios'), 0.25),
+  sender('raw', 'raw sockets: the limit', 'raw.ts', `Node ${process.version}`, 1),
   sender('ndjson', 'Reprise, NDJSON batches of 100', 'reprise.ts', 'this checkout', 10, 100),
+  sender(
+    'raw-ndjson',
+    'raw sockets, batches of 100: the limit',
+    'raw.ts',
+    `Node ${process.version}`,
+    10,
+    100,
+  ),
 ];
 
 function sender(

@@ -163,6 +163,43 @@ describe('sockets', () => {
     expect(receiver.requests).toBe(2);
   });
 
+  test('are not used again when the receiver says that it does not keep them', async () => {
+    const { receiver, connection } = await setUp({
+      answer: { status: 200, headers: { 'keep-alive': 'timeout=1' } },
+    });
+    for (let index = 0; index < 3; index += 1) {
+      expect(await connection.send(request())).toMatchObject({ status: 200 });
+    }
+    expect(receiver.connections).toBe(3);
+    receiver.set({ status: 200, headers: { connection: 'close' } });
+    for (let index = 0; index < 2; index += 1) {
+      expect(await connection.send(request())).toMatchObject({ status: 200 });
+    }
+    expect(receiver.connections).toBe(5);
+    receiver.set({ status: 200 });
+    for (let index = 0; index < 3; index += 1) {
+      expect(await connection.send(request())).toMatchObject({ status: 200 });
+    }
+    expect(receiver.connections).toBe(6);
+  });
+
+  test('a body is told free only when it has left, and may be changed then', async () => {
+    const { receiver, connection } = await setUp();
+    const body = Buffer.alloc(300 * 1024, 'a');
+    const left: Buffer[] = [];
+    const bodyLeft = (given: Buffer): void => {
+      left.push(given);
+      given.fill('b');
+    };
+    expect(await connection.send(request({ body, bodyLeft }))).toMatchObject({ status: 200 });
+    receiver.set('reset');
+    const broken = Buffer.alloc(300 * 1024, 'c');
+    expect(await connection.send(request({ body: broken, bodyLeft }))).toMatchObject({ kind: 'unanswered' });
+    expect(left).toHaveLength(1);
+    expect(left[0]).toBe(body);
+    expect(receiver.records[0]?.body?.every((byte) => byte === 0x61)).toBe(true);
+  });
+
   test('waiting for a socket counts against the deadline', async () => {
     const { connection } = await setUp({ answer: 'hang' });
     const [first, second] = await Promise.all([

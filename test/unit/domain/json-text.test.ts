@@ -2,7 +2,8 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isJson } from '../../../src/domain/json-text.ts';
+import { isJson as isJsonFast, isJsonLine } from '../../../src/domain/json-scan.ts';
+import { isJson as isJsonText } from '../../../src/domain/json-text.ts';
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
@@ -20,7 +21,10 @@ const TOKENS =
     .split(' ')
     .concat(' ', '\v', '\u0001');
 
-describe('a JSON text', () => {
+describe.each([
+  ['json-text', isJsonText],
+  ['json-scan', isJsonFast],
+])('a JSON text, says %s,', (_name, isJson) => {
   it('is what JSON.parse takes, in any sequence of tokens', () => {
     const text = fc
       .array(fc.constantFrom(...TOKENS), { maxLength: 8 })
@@ -70,5 +74,39 @@ describe('a JSON text', () => {
     ['nothing', Buffer.alloc(0)],
   ])('is not %s', (_what, bytes) => {
     expect(isJson(bytes)).toBe(false);
+  });
+});
+
+describe('a line of JSON', () => {
+  it('is a JSON text without a line break, whatever its strings hold and wherever the break is', () => {
+    const text = fc
+      .array(
+        fc.constantFrom(...TOKENS, '\n', '\r', '{"a":', '}', '"\u00fc and more than sixteen bytes of text"'),
+        {
+          maxLength: 6,
+        },
+      )
+      .map((tokens) => tokens.join(''));
+    fc.assert(
+      fc.property(text, (json) => {
+        const bytes = Buffer.from(json);
+        return isJsonLine(bytes) === (isParsed(bytes) && !/[\n\r]/.test(json));
+      }),
+      { numRuns: 20_000 },
+    );
+  });
+
+  it('is judged by its bytes alone, whatever was judged before it', () => {
+    expect(isJsonLine(Buffer.from(`["${'x'.repeat(100)}"]`))).toBe(true);
+    expect(isJsonLine(Buffer.from('["'))).toBe(false);
+    expect(isJsonLine(Buffer.from('tru'))).toBe(false);
+    expect(isJsonLine(Buffer.from('12'))).toBe(true);
+  });
+
+  it('may be as large as an event can be', () => {
+    const large = (end: string): Buffer => Buffer.from(`["${'x'.repeat(1024 * 1024)}"]${end}`);
+    expect([large(''), large('\n'), large(']')].map(isJsonLine)).toEqual([true, false, false]);
+    const whole = Buffer.from(`"${'x'.repeat(1024 * 1024 - 2)}"`);
+    expect([isJsonLine(whole), isJsonLine(whole.subarray(0, -1))]).toEqual([true, false]);
   });
 });
