@@ -102,6 +102,8 @@ function runScript(script, args) {
       ...process.env,
       PATH: `${join(modules, '.bin')}:${process.env.PATH ?? ''}`,
       REPRISE_TETHER: String(process.pid),
+      // Compiled modules are kept, in threads too: half of what a start costs (430 ms of CPU with one scan thread, 230).
+      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(root, '.reprise', 'compile-cache'),
     },
   });
   let last = -Infinity;

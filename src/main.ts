@@ -126,8 +126,7 @@ async function main(): Promise<void> {
   const checkLog = () => deliveryLog.check();
   if (!(await becomeReady({ migrate: () => database.migrate(), checkLog, signal }))) return;
   pool.start();
-  const pruning = { store: jobStore, emit, random: Math.random, retentionMs: config.jobRetentionMs };
-  void keepPruning(pruning, signal);
+  void keepPruning({ store: jobStore, emit, random: Math.random, retentionMs: config.jobRetentionMs }, signal);
   isRunning = true;
   try {
     await keepWatching({ checkLog, signal });

@@ -23,8 +23,18 @@ export function identify(
   timestampMs: number,
   mode: IdentityMode,
 ): EventIdentity {
-  const eventId = header && header.length > 0 ? nameOf(header) : valueId(value, timestampMs, mode);
+  const eventId = eventIdOf(header, value, timestampMs, mode);
   return { eventId, identity: identityOf(eventId) };
+}
+
+/** Its id alone, at most 128 characters. */
+export function eventIdOf(
+  header: Buffer | null,
+  value: Buffer,
+  timestampMs: number,
+  mode: IdentityMode,
+): string {
+  return header && header.length > 0 ? nameOf(header) : valueId(value, timestampMs, mode);
 }
 
 /** The identity of an event that is known by its id alone. */

@@ -1,21 +1,20 @@
-// The scanner: one fetch response in, the records of the wanted keys out. Pure; all that can be wrong with a
+// The scanner: one fetch response in, the records of the wanted keys given to `take`. All that can be wrong with a
 // batch (checksum, codec, format) is a value, because what to do about it is the reader's law.
 //
 //   records: |batch|batch|batch|cut..     a batch is passed over undecoded when it is a control batch, aborted,
 //                                         empty (compaction), or all of it is older than `from`.
 //
-// Never by its base time: deltas may be negative. Every offset below `next` is in the hits, was walked or passed
+// Never by its base time: deltas may be negative. Every offset below `next` was given, walked or passed
 // over, or is below `start`. Offsets are never assumed to be contiguous.
 
 import type { GapReason } from '../domain/job.ts';
 import type { AbortedTransactions } from './aborted.ts';
-import { Arena } from './arena.ts';
 import { batchAt, HEADER_BYTES, hasValidCrc, isHeader } from './batch-header.ts';
 import type { BatchHeader } from './batch-header.ts';
 import { CodecError, decompress, isKnownCodec } from './codecs.ts';
 import { free } from './free.ts';
 import { Malformed, walkRecords } from './record-walk.ts';
-import type { Harvest, RecordHit, Wanted } from './record-walk.ts';
+import type { Harvest, Wanted } from './record-walk.ts';
 import type { TimeWatch } from './time-watch.ts';
 import { WasmScanner } from './wasm-scanner.ts';
 
@@ -27,7 +26,6 @@ export interface ScanFault {
 }
 
 export interface Scan {
-  readonly hits: readonly RecordHit[];
   /** The next offset to read; at most `wanted.end`. */
   readonly next: number;
   /** Records walked or passed over, control records not. */
@@ -59,12 +57,12 @@ export function scanRecords(
   wanted: Wanted,
   aborted: AbortedTransactions,
   watch: TimeWatch,
+  take: Harvest['take'],
   fast: FastScanner | null = wasm,
 ): Scan {
   const pass: Pass = {
     fast,
-    hits: [],
-    arena: new Arena(),
+    take,
     scanned: 0,
     next: wanted.start,
     lastTimestampMs: null,
@@ -86,8 +84,8 @@ export function scanRecords(
     else pass.next = Math.max(pass.next, Math.min(batch.lastOffset + 1, wanted.end));
     at = batch.endAt;
   }
-  const { hits, next, scanned, lastTimestampMs, logAppendTime } = pass;
-  return { hits, next, scanned, fault, lastTimestampMs, logAppendTime };
+  const { next, scanned, lastTimestampMs, logAppendTime } = pass;
+  return { next, scanned, fault, lastTimestampMs, logAppendTime };
 }
 
 function passBatch(
@@ -135,7 +133,6 @@ function decodeBatch(
   pass: Pass,
 ): GapReason | null {
   if (!isKnownCodec(batch.codec)) return 'unknown_codec';
-  const hitsBefore = pass.hits.length;
   const stored = records.subarray(batch.at + HEADER_BYTES, batch.endAt);
   if (batch.codec === SNAPPY && pass.fast?.add(stored, batch, wanted, pass, watch)) return null;
   try {
@@ -146,7 +143,6 @@ function decodeBatch(
   } catch (error) {
     if (!(error instanceof Malformed || error instanceof CodecError)) throw error;
     // Half a batch is none: it becomes a gap, and a gap must not hold delivered events.
-    pass.hits.length = hitsBefore;
     return 'unreadable_batch';
   }
 }

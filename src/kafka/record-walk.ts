@@ -1,9 +1,8 @@
-// Walks the records of one decompressed batch and copies out those of the wanted keys in a range. No object is made for
-// a record that is not wanted: varints are read in place, a foreign record is jumped over by its length.
+// Walks the records of one decompressed batch and gives those of the wanted keys in a range. No object is made for a
+// record that is not wanted: varints are read in place, a foreign record is jumped over by its length.
 // Invariant: never reads outside the payload, whatever the lengths in it claim; a batch that is not exactly its
 // declared records is Malformed as a whole.
 
-import type { Arena } from './arena.ts';
 import type { BatchHeader } from './batch-header.ts';
 import type { KeySet } from './key-set.ts';
 import type { TimeWatch } from './time-watch.ts';
@@ -21,6 +20,7 @@ export interface Wanted {
   readonly logEnd: number;
 }
 
+/** Its bytes are views of the scanner's memory: only for as long as `take` runs, who keeps them makes copies. */
 export interface RecordHit {
   /** Index in the wanted keys. */
   readonly key: number;
@@ -34,8 +34,8 @@ export interface RecordHit {
 
 /** What a walk adds to. */
 export interface Harvest {
-  readonly hits: RecordHit[];
-  readonly arena: Arena;
+  /** Gets each wanted record of a batch, in order, when all of the batch is known to be whole. */
+  readonly take: (hit: RecordHit) => void;
   scanned: number;
 }
 
@@ -96,7 +96,7 @@ class Cursor {
   }
 }
 
-/** Adds the wanted records of `payload`; throws Malformed, then nothing of the batch may be used. */
+/** Adds the wanted records of `payload`; throws Malformed, then nothing was added. */
 export function walkRecords(
   payload: Buffer,
   batch: BatchHeader,
@@ -107,6 +107,7 @@ export function walkRecords(
   const cursor = new Cursor(payload);
   const { keys, fromMs, toMs, start, end } = wanted;
   const span = batch.lastOffset - batch.baseOffset;
+  const hits: RecordHit[] = [];
   let minMs = Infinity;
   let { newestMs, disorderMs } = watch;
   let walked = 0;
@@ -127,15 +128,14 @@ export function walkRecords(
       if (timestampMs >= fromMs && timestampMs < toMs) {
         const key = keyAt(cursor, keys, recordEnd);
         if (key >= 0) {
-          harvest.hits.push(
-            hitAt(cursor, recordEnd, key, offset, timestampMs, harvest.scanned + walked, harvest.arena),
-          );
+          hits.push(hitAt(cursor, recordEnd, key, offset, timestampMs, harvest.scanned + walked));
         }
       }
     }
     cursor.pos = recordEnd;
   }
   if (cursor.pos !== payload.length) throw new Malformed('more bytes than records');
+  for (const hit of hits) harvest.take(hit);
   harvest.scanned += walked;
   watch.newestMs = newestMs;
   watch.disorderMs = disorderMs;
@@ -155,12 +155,11 @@ function hitAt(
   offset: number,
   timestampMs: number,
   scannedBefore: number,
-  arena: Arena,
 ): RecordHit {
   const { bytes } = cursor;
   const length = cursor.varint();
   const at = length < 0 ? 0 : cursor.skip(length, recordEnd);
-  const value = length < 0 ? null : arena.copy(bytes, at, at + length);
+  const value = length < 0 ? null : bytes.subarray(at, at + length);
   let header: Buffer | null = null;
   const headers = cursor.varint();
   for (let i = 0; i < headers; i++) {
@@ -169,7 +168,7 @@ function hitAt(
     const named = EVENT_ID.equals(bytes.subarray(nameAt, nameAt + nameLength));
     const idLength = cursor.varint();
     const idAt = idLength < 0 ? 0 : cursor.skip(idLength, recordEnd);
-    if (named) header = idLength < 0 ? null : arena.copy(bytes, idAt, idAt + idLength);
+    if (named) header = idLength < 0 ? null : bytes.subarray(idAt, idAt + idLength);
   }
   if (cursor.pos !== recordEnd) throw new Malformed('record is not as long as it says');
   return { key, offset, timestampMs, value, header, scannedBefore };

@@ -7,7 +7,7 @@ import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { BatchHeader } from './batch-header.ts';
 import type { KeySet } from './key-set.ts';
-import type { Harvest, Wanted } from './record-walk.ts';
+import type { Harvest, RecordHit, Wanted } from './record-walk.ts';
 import type { TimeWatch } from './time-watch.ts';
 
 /** Built of the AssemblyScript beside it by `npm run generate`. */
@@ -88,15 +88,16 @@ export class WasmScanner {
     state[7] = watch.newestMs;
     state[8] = watch.disorderMs;
     stored.copy(this.memory, this.#input);
-    const { hits } = harvest;
-    const hitsBefore = hits.length;
     let status = this.exports.scan(stored.length, batch.count);
-    for (; status === FULL; status = this.exports.walk()) this.#collect(baseOffset, harvest);
-    if (status !== DONE) {
-      hits.length = hitsBefore;
-      return false;
+    // Nothing is given before the batch is known to be whole; its bytes stay where they are while it is walked.
+    const { scanned } = harvest;
+    const found: RecordHit[] = [];
+    for (; status === FULL; status = this.exports.walk()) {
+      this.#each(baseOffset, scanned, (hit) => found.push(hit));
     }
-    this.#collect(baseOffset, harvest);
+    if (status !== DONE) return false;
+    for (const hit of found) harvest.take(hit);
+    this.#each(baseOffset, scanned, harvest.take);
     const walked = this.exports.walkedCount();
     const [newestMs = 0, disorderMs = 0, minMs = 0] = state.subarray(7);
     harvest.scanned += walked;
@@ -106,21 +107,23 @@ export class WasmScanner {
     return true;
   }
 
-  /** Copies out what a walk has found. A hit is ten words, as wasm/walk.ts has them. */
-  #collect(baseOffset: number, { hits, arena, scanned }: Harvest): void {
+  /** What a walk has found, as views of this memory. A hit is ten words, as wasm/walk.ts has them. */
+  #each(baseOffset: number, scanned: number, take: Harvest['take']): void {
     const words = this.#words;
-    const word = (at: number): number => words[at] as number;
-    const copied = (at: number, length: number): Buffer | null =>
-      length < 0 ? null : arena.copy(this.memory, at, at + length);
+    const { memory } = this;
     const end = this.exports.hitCount() * HIT_WORDS;
     for (let at = 0; at < end; at += HIT_WORDS) {
-      hits.push({
-        key: word(at + 3),
-        offset: baseOffset + word(at + 2),
+      const value = words[at + 4] as number;
+      const length = words[at + 5] as number;
+      const header = words[at + 6] as number;
+      const headerLength = words[at + 7] as number;
+      take({
+        key: words[at + 3] as number,
+        offset: baseOffset + (words[at + 2] as number),
         timestampMs: this.#times[at / 2] as number,
-        value: copied(word(at + 4), word(at + 5)),
-        header: copied(word(at + 6), word(at + 7)),
-        scannedBefore: scanned + word(at + 8),
+        value: length < 0 ? null : memory.subarray(value, value + length),
+        header: headerLength < 0 ? null : memory.subarray(header, header + headerLength),
+        scannedBefore: scanned + (words[at + 8] as number),
       });
     }
   }

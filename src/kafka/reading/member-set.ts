@@ -3,6 +3,7 @@
 
 import type { GapReason } from '../../domain/job.ts';
 import type { ReadWait } from '../../domain/log.ts';
+import type { RecordHit } from '../record-walk.ts';
 import { KeyTable } from './key-table.ts';
 import type { Member, Slice } from './member.ts';
 import type { OutOfRange } from './read-trouble.ts';
@@ -10,6 +11,8 @@ import type { OutOfRange } from './read-trouble.ts';
 export class MemberSet {
   readonly all = new Set<Member>();
   readonly keys = new KeyTable(this.all);
+  /** What the scan of this slice gave so far. */
+  given = { matched: 0, bytes: 0 };
   #wait: ReadWait | null = null;
 
   join(member: Member): void {
@@ -67,6 +70,13 @@ export class MemberSet {
     const dues = [...this.all].flatMap(({ due }) => due ?? []);
     return dues.length === 0 ? null : Math.max(...dues);
   }
+
+  /** Gives a hit to whom it belongs, who copies it: its bytes are the scanner's. */
+  readonly take = (hit: RecordHit): void => {
+    this.given.matched++;
+    this.given.bytes += hit.value?.length ?? 0;
+    for (const member of this.keys.membersOf(hit.key)) if (member.next <= hit.offset) member.accept(hit);
+  };
 
   waits(wait: ReadWait | null): void {
     this.#wait = wait;

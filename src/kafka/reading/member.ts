@@ -43,8 +43,8 @@ export interface Slice {
 /** A batch is sealed at this size: what is on its way between two threads is held by nobody's budget. */
 const BATCH_EVENTS = 512;
 const BATCH_BYTES = 256 * 1024;
-/** Of these a batch is worth a message at once; fewer wait until the response is scanned. */
-const WORTH_EVENTS = 32;
+/** Of these a batch is worth a message, which wakes the other thread; fewer wait until the response is scanned. */
+const WORTH_EVENTS = 128;
 /** How far a stream reads ahead: so long as its owner needs for it, and so many events at least. */
 const AHEAD_MS = 200;
 const LEAST_EVENTS = 128;
@@ -165,7 +165,7 @@ export class Member {
     if (lastTimestampMs !== null) this.#lastMs = lastTimestampMs;
     this.#caughtUp = caughtUp;
     this.#settle();
-    this.#answer(WORTH_EVENTS);
+    this.#answer(this.isFull ? 1 : WORTH_EVENTS);
   }
 
   gap(from: number, to: number, reason: GapReason): void {
@@ -275,5 +275,5 @@ export class Member {
   }
 }
 
-const bytesOf = ({ chunks }: PackedBatch): number =>
-  chunks.reduce((sum, { byteLength }) => sum + byteLength, 0);
+const bytesOf = ({ ids, chunks }: PackedBatch): number =>
+  chunks.reduce((sum, { byteLength }) => sum + byteLength, ids.byteLength);

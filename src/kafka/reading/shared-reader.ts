@@ -173,14 +173,15 @@ export class SharedReader {
     const logEnd = held.highWatermark + WATERMARK_LAG;
     const wanted = { ...members.keys.wanted, start: position, end: until, logEnd };
     this.#watch.begin(active);
-    const scan = scanRecords(slice, wanted, held.aborted, this.#watch);
+    members.given = { matched: 0, bytes: 0 };
+    const scan = scanRecords(slice, wanted, held.aborted, this.#watch, members.take);
     this.#watch.end();
     if (scan.logAppendTime) {
       const { topic } = this.#place;
       throw new RepriseError('log_unusable', `topic ${topic} has message.timestamp.type=LogAppendTime`);
     }
     const moved = scan.next > position;
-    this.#give(scan, active, slice.length, held);
+    this.#passed(scan, active, slice.length, held);
     this.#settleFault(scan, moved, held);
     if (this.#held) held.rest = restFrom(held.rest, this.position);
     if (held.rest.length === 0) this.#drop();
@@ -189,21 +190,16 @@ export class SharedReader {
     await setImmediate();
   }
 
-  #give(scan: Scan, active: readonly Member[], bytes: number, held: Held): void {
-    const { next, scanned, lastTimestampMs, hits } = scan;
-    let kept = 0;
-    for (const hit of hits) {
-      kept += hit.value?.length ?? 0;
-      for (const member of this.members.keys.membersOf(hit.key))
-        if (member.next <= hit.offset) member.accept(hit);
-    }
+  /** What the slice was, to everybody who has its hits. */
+  #passed(scan: Scan, active: readonly Member[], bytes: number, held: Held): void {
+    const { next, scanned, lastTimestampMs } = scan;
     this.position = next;
     const share = bytes / active.length;
     const caughtUp = next >= held.highWatermark;
     this.members.passed(active, { next, scanned, bytes: share, lastTimestampMs, caughtUp });
     const { source } = this.#place;
     const { disorderMs } = this.#watch;
-    this.#emit('read.batch', { source, records: scanned, matched: hits.length, bytes: kept, disorderMs });
+    this.#emit('read.batch', { source, records: scanned, ...this.members.given, disorderMs });
   }
 
   #settleFault({ fault }: Scan, moved: boolean, held: Held): void {

@@ -4,8 +4,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AbortedTransactions } from '../../../src/kafka/aborted.ts';
 import { KeySet } from '../../../src/kafka/key-set.ts';
-import { scanRecords } from '../../../src/kafka/record-scanner.ts';
 import { TimeWatch } from '../../../src/kafka/time-watch.ts';
+import { scanKept } from './kept-hits.ts';
 import { encodeBatch, sign } from './record-batches.ts';
 import type { TestBatch, TestCodec } from './record-batches.ts';
 
@@ -40,7 +40,7 @@ function lay(batches: readonly Pick<TestBatch, 'records' | 'codec'>[]): TestBatc
 
 function scan(bytes: Buffer, start: number, end: number) {
   const wanted = { keys: W, fromMs: T, toMs: T + 100, start, end, logEnd: 1_000_000_000 };
-  const found = scanRecords(bytes, wanted, new AbortedTransactions([]), new TimeWatch(T + 100, 0));
+  const found = scanKept(bytes, wanted, new AbortedTransactions([]), new TimeWatch(T + 100, 0));
   return {
     ...found,
     told: found.hits.map(

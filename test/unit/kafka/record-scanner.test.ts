@@ -3,10 +3,10 @@ import { AbortedTransactions } from '../../../src/kafka/aborted.ts';
 import type { AbortedTransaction } from '../../../src/kafka/aborted.ts';
 import { offsetAfter } from '../../../src/kafka/batch-header.ts';
 import { KeySet } from '../../../src/kafka/key-set.ts';
-import { scanRecords } from '../../../src/kafka/record-scanner.ts';
 import type { FastScanner } from '../../../src/kafka/record-scanner.ts';
 import { TimeWatch } from '../../../src/kafka/time-watch.ts';
 import { WasmScanner } from '../../../src/kafka/wasm-scanner.ts';
+import { scanKept } from './kept-hits.ts';
 import { encodeBatch, encodeBatches, sign } from './record-batches.ts';
 import type { TestCodec, TestRecord } from './record-batches.ts';
 
@@ -28,7 +28,7 @@ function scan(records: Buffer, asked: Asked = {}) {
   const { key = 'w', fromMs = T, toMs = T + 1000, start = 0, end = Infinity } = asked;
   const wanted = { keys: new KeySet([Buffer.from(key)]), fromMs, toMs, start, end, logEnd: 1_000_000_000 };
   const aborted = new AbortedTransactions(asked.aborted ?? []);
-  return scanRecords(records, wanted, aborted, asked.watch ?? new TimeWatch(toMs, 0), fast);
+  return scanKept(records, wanted, aborted, asked.watch ?? new TimeWatch(toMs, 0), fast);
 }
 
 const record = (value: string | null, ms = 0, key: string | null = 'w'): TestRecord => ({

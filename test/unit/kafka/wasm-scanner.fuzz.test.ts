@@ -6,7 +6,6 @@ import { createRequire } from 'node:module';
 import kafkajs from 'kafkajs';
 import snappyCodec from 'kafkajs-snappy';
 import { afterAll, describe, expect, it } from 'vitest';
-import { Arena } from '../../../src/kafka/arena.ts';
 import { batchAt, HEADER_BYTES, isHeader } from '../../../src/kafka/batch-header.ts';
 import type { BatchHeader } from '../../../src/kafka/batch-header.ts';
 import { CodecError, decompress } from '../../../src/kafka/codecs.ts';
@@ -16,6 +15,7 @@ import type { RecordHit, Wanted } from '../../../src/kafka/record-walk.ts';
 import { TimeWatch } from '../../../src/kafka/time-watch.ts';
 import { WasmScanner } from '../../../src/kafka/wasm-scanner.ts';
 import { damage, Draw, drawRecords, drawShortRecords, drawSnappy, storeSnappy } from './drawn-batches.ts';
+import { keepIn } from './kept-hits.ts';
 import { encodeBatch } from './record-batches.ts';
 
 const RUNS = Number(process.env['REPRISE_TEST_RUNS'] ?? 60);
@@ -69,7 +69,7 @@ function run(
 
 function readable(stored: Buffer, batch: BatchHeader, wanted: Wanted, newestMs: number): Told | null {
   return run((hits, watch) => {
-    const harvest = { hits, arena: new Arena(), scanned: 3 };
+    const harvest = { take: keepIn(hits), scanned: 3 };
     try {
       walkRecords(decompress(SNAPPY, stored), batch, wanted, harvest, watch);
       return harvest;
@@ -96,7 +96,7 @@ function poisoned(
   memory.fill(poison, inputEnd, inputEnd + 4096);
   memory.fill(poison, OUTPUT.value, window);
   const found = run((hits, watch) => {
-    const harvest = { hits, arena: new Arena(), scanned: 3 };
+    const harvest = { take: keepIn(hits), scanned: 3 };
     const before = `${watch.newestMs} ${watch.disorderMs}`;
     const added = fast.add(stored, batch, wanted, harvest, watch);
     if (added) return harvest;
@@ -113,7 +113,7 @@ function poisoned(
 /** With the memory as it is. */
 function added(stored: Buffer, batch: BatchHeader, wanted: Wanted): Told | null {
   return run((hits, watch) => {
-    const harvest = { hits, arena: new Arena(), scanned: 3 };
+    const harvest = { take: keepIn(hits), scanned: 3 };
     return fast.add(stored, batch, wanted, harvest, watch) ? harvest : null;
   }, T);
 }

@@ -1,12 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { AbortedTransactions } from '../../../src/kafka/aborted.ts';
-import { Arena } from '../../../src/kafka/arena.ts';
 import { batchAt, HEADER_BYTES, isHeader } from '../../../src/kafka/batch-header.ts';
 import { KeySet } from '../../../src/kafka/key-set.ts';
-import { scanRecords } from '../../../src/kafka/record-scanner.ts';
 import type { RecordHit } from '../../../src/kafka/record-walk.ts';
 import { TimeWatch } from '../../../src/kafka/time-watch.ts';
 import { WasmScanner } from '../../../src/kafka/wasm-scanner.ts';
+import { keepIn, scanKept } from './kept-hits.ts';
 import { encodeBatch } from './record-batches.ts';
 import type { TestRecord } from './record-batches.ts';
 
@@ -22,16 +21,17 @@ const wantedOf = (keys: KeySet) => ({ keys, fromMs: T, toMs: T + 1, start: 0, en
 function add(bytes: Buffer, keys: KeySet, countMore = 0): RecordHit[] | null {
   const batch = batchAt(bytes, 0);
   if (!isHeader(batch)) throw new Error('no batch');
-  const harvest = { hits: [] as RecordHit[], arena: new Arena(), scanned: 0 };
+  const hits: RecordHit[] = [];
+  const harvest = { take: keepIn(hits), scanned: 0 };
   const lie = { ...batch, count: batch.count + countMore };
-  if (fast.add(bytes.subarray(HEADER_BYTES), lie, wantedOf(keys), harvest, new TimeWatch(T, 0)))
-    return harvest.hits;
-  expect(harvest).toMatchObject({ hits: [], scanned: 0 });
+  if (fast.add(bytes.subarray(HEADER_BYTES), lie, wantedOf(keys), harvest, new TimeWatch(T, 0))) return hits;
+  expect(hits).toEqual([]);
+  expect(harvest.scanned).toBe(0);
   return null;
 }
 
 function scan(bytes: Buffer, keys: KeySet) {
-  return scanRecords(bytes, wantedOf(keys), new AbortedTransactions([]), new TimeWatch(T, 0), fast);
+  return scanKept(bytes, wantedOf(keys), new AbortedTransactions([]), new TimeWatch(T, 0), fast);
 }
 
 describe('WasmScanner', () => {

@@ -1,4 +1,4 @@
-// Builds the WebAssembly of the fast record scanner and of the JSON check from their AssemblyScript. The results are
+// Builds the WebAssembly of the fast record scanner, of the identities and of the JSON check from their AssemblyScript. The results are
 // committed: `npm start` then needs no compiler, also where only the production packages are installed. The compiler
 // is itself WebAssembly and pinned, so it makes the same bytes on every machine, and `npm run check` sees any drift.
 
@@ -12,12 +12,17 @@ const ROOT = join(import.meta.dirname, '..', '..');
 const OPTIONS = ['-O3', '--noAssert', '--runtime', 'stub', '--enable', 'simd'];
 /** Pages of 64 KiB up to MEMORY_END of layout.ts, from the beginning and for good. */
 const SCANNER_PAGES = 326;
+const IDENTITY_PAGES = 2;
 /** INPUT and MAX_INPUT of json.ts, and the zeros behind it. */
 const JSON_PAGES = 18;
 
-export async function wasmScanner(): Promise<{ readonly path: string; readonly bytes: Buffer }> {
-  const bytes = await compiled('src/kafka/wasm/scanner.ts', SCANNER_PAGES);
-  return { path: 'src/kafka/wasm/scanner.wasm', bytes };
+export async function scanModules(): Promise<{ readonly path: string; readonly bytes: Buffer }[]> {
+  const scanner = await compiled('src/kafka/wasm/scanner.ts', SCANNER_PAGES);
+  const identity = await compiled('src/kafka/wasm/identity.ts', IDENTITY_PAGES);
+  return [
+    { path: 'src/kafka/wasm/scanner.wasm', bytes: scanner },
+    { path: 'src/kafka/wasm/identity.wasm', bytes: identity },
+  ];
 }
 
 /** As text: the domain reads no files. */
