@@ -126,7 +126,10 @@ async function main(): Promise<void> {
   const checkLog = () => deliveryLog.check();
   if (!(await becomeReady({ migrate: () => database.migrate(), checkLog, signal }))) return;
   pool.start();
-  void keepPruning({ store: jobStore, emit, random: Math.random, retentionMs: config.jobRetentionMs }, signal);
+  void keepPruning(
+    { store: jobStore, emit, random: Math.random, retentionMs: config.jobRetentionMs },
+    signal,
+  );
   isRunning = true;
   try {
     await keepWatching({ checkLog, signal });

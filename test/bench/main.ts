@@ -1,4 +1,4 @@
-// npm run bench [-- first-event|memory|loop|claim|jobs|neighbours|scan|deliver|replay ...] [--mysql]: the figures that the promises are measured by,
+// npm run bench [-- first-event|memory|loop|claim|jobs|neighbours|scan|deliver|replay|growth ...] [--mysql]: the figures that the promises are measured by,
 // on a stack of its own. Slow figures are told, beside their target; exit 1 only when a bench itself fails, or when
 // a rate that is promised and paced was not held (neighbours).
 
@@ -6,6 +6,7 @@ import { fixed } from './figures.ts';
 import { claim } from './claim.ts';
 import { deliver } from './deliver.ts';
 import { firstEvent } from './first-event.ts';
+import { growth } from './growth.ts';
 import { jobs } from './jobs.ts';
 import { describeMachine } from './machine.ts';
 import { loop } from './loop.ts';
@@ -28,6 +29,7 @@ const BENCHES: ReadonlyMap<string, Bench> = new Map([
   ['scan', scan],
   ['deliver', deliver],
   ['replay', replay],
+  ['growth', growth],
 ]);
 const LIMIT_MS = 3_600_000;
 

@@ -45,7 +45,8 @@ export interface ScanLog {
 export interface ScanData {
   readonly brokers: string;
   readonly brokerPid: number;
-  log(valueBytes: number, records: number): Promise<ScanLog>;
+  /** With few other keys each of them is a share of its own: 90 have about 1 % each. */
+  log(valueBytes: number, records: number, otherKeys?: number): Promise<ScanLog>;
 }
 
 /** One bench at a time; a second one waits for the first. */
@@ -64,7 +65,8 @@ export function withScanData(
       await work({
         brokers: stack.brokers,
         brokerPid,
-        log: (valueBytes, records) => ensureLog({ admin, brokers: stack.brokers, say }, valueBytes, records),
+        log: (valueBytes, records, otherKeys = OTHER_KEYS) =>
+          ensureLog({ admin, brokers: stack.brokers, say }, { valueBytes, records, otherKeys }),
       });
     } finally {
       await admin.disconnect().catch(() => undefined);
@@ -120,13 +122,19 @@ interface Summary {
   readonly rare: number;
 }
 
-async function ensureLog(writing: Writing, valueBytes: number, records: number): Promise<ScanLog> {
-  const topic = `scan-${valueBytes}b-${records}-${version()}`;
+interface What {
+  readonly valueBytes: number;
+  readonly records: number;
+  readonly otherKeys: number;
+}
+
+async function ensureLog(writing: Writing, what: What): Promise<ScanLog> {
+  const { valueBytes, records, otherKeys } = what;
+  const keys = otherKeys === OTHER_KEYS ? '' : `-${otherKeys}k`;
+  const topic = `scan-${valueBytes}b-${records}${keys}-${version()}`;
   const kept = readIfPresent(summaryFile(topic));
   const isThere = kept !== undefined && (await endOf(writing.admin, topic)) === records;
-  const { common, rare } = isThere
-    ? (JSON.parse(kept) as Summary)
-    : await write(writing, topic, valueBytes, records);
+  const { common, rare } = isThere ? (JSON.parse(kept) as Summary) : await write(writing, topic, what);
   const end = await endOf(writing.admin, topic);
   if (end !== records) throw new Error(`${topic} ends at ${String(end)} instead of ${records}`);
   return {
@@ -139,15 +147,14 @@ async function ensureLog(writing: Writing, valueBytes: number, records: number):
 async function write(
   { admin, brokers, say }: Writing,
   topic: string,
-  valueBytes: number,
-  records: number,
+  { valueBytes, records, otherKeys }: What,
 ): Promise<Summary> {
   if (records > 1) say(`writing ${fixed(records)} records of ${valueBytes} bytes, once ...`);
   await admin.deleteTopics({ topics: [topic] }).catch(() => undefined);
   const writer = await LogWriter.open(brokers);
   await writer.createTopic(topic, 1);
   await writer.close();
-  const what = [topic, records, valueBytes, FROM_MS, TO_MS, KEYS.common, KEYS.rare, OTHER_KEYS].map(String);
+  const what = [topic, records, valueBytes, FROM_MS, TO_MS, KEYS.common, KEYS.rare, otherKeys].map(String);
   const java = ['-XX:+UseSerialGC', '-Xmx512m', '-cp', join(await ensureKafka(), '*'), WRITER];
   const out = await run('java', [...java, brokers, ...what]);
   const text = out.trimEnd().split('\n').at(-1) ?? '';
