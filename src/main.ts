@@ -115,14 +115,9 @@ async function main(): Promise<void> {
   const listen = await api.listen(config.listen);
   emit('instance.started', { instance, listen });
 
-  const stopping = new AbortController();
-  lifecycle.onStop('pool', config.stopTimeoutMs + POOL_SPARE_MS, async () => {
-    stopping.abort();
-    const { clean } = await pool.stop(config.stopTimeoutMs);
-    emit('instance.stopped', { instance, clean });
-    return clean;
-  });
-  const { signal } = stopping;
+  const signal = stopsWith(lifecycle, pool, config.stopTimeoutMs, (clean) =>
+    emit('instance.stopped', { instance, clean }),
+  );
   const checkLog = () => deliveryLog.check();
   if (!(await becomeReady({ migrate: () => database.migrate(), checkLog, signal }))) return;
   pool.start();
@@ -137,6 +132,23 @@ async function main(): Promise<void> {
     await lifecycle.stop();
     throw error;
   }
+}
+
+/** Aborted when the stop begins. */
+function stopsWith(
+  lifecycle: Lifecycle,
+  pool: Pool,
+  timeoutMs: number,
+  stopped: (clean: boolean) => void,
+): AbortSignal {
+  const stopping = new AbortController();
+  lifecycle.onStop('pool', timeoutMs + POOL_SPARE_MS, async () => {
+    stopping.abort();
+    const { clean } = await pool.stop(timeoutMs);
+    stopped(clean);
+    return clean;
+  });
+  return stopping.signal;
 }
 
 /** null when it does, within the time that a load balancer would wait; else what to tell it. */

@@ -15,7 +15,7 @@ import { GATHER_MS, REACH_BYTES } from './sharing.ts';
 /** Events of one member that may wait to be taken. */
 const WAITING_EVENTS = 2_048;
 /** Of all members of a thread together; each has at least the smallest share. */
-const WAITING_BYTES = 16 * 1024 * 1024;
+const WAITING_BYTES = 32 * 1024 * 1024;
 const SMALLEST_SHARE = 128 * 1024;
 const LARGEST_SHARE = 2 * 1024 * 1024;
 

@@ -65,6 +65,10 @@ export class ScanGroup implements Standing {
     return this.#reader.members.all;
   }
 
+  get size(): number {
+    return this.members.size;
+  }
+
   get isFull(): boolean {
     return [...this.members].some(({ isFull }) => isFull);
   }

@@ -13,8 +13,12 @@
 // quarter of its time in the long run. Claims of one outage come over a second or two, each late by what the process
 // had to do for those before; and while everybody has something to do, waiting costs nothing.
 
-/** What a hungry member waits for the full ones of its group before they part. */
+/**
+ * What a hungry member waits for the full ones of its group before they part; longer in a large group, where each is
+ * served more seldom.
+ */
 export const GRACE_MS = 50;
+export const GRACE_MEMBERS = 16;
 /** What a group with somebody hungry waits for those close behind: so long at once, and that share of its time. */
 export const PATIENCE_MS = 2_000;
 export const PATIENCE_SHARE = 0.25;
@@ -29,6 +33,8 @@ export interface Standing {
   readonly isFull: boolean;
   /** Since when somebody has had nothing to do (monotonic ms); null when nobody. */
   readonly hungrySinceMs: number | null;
+  /** Members. */
+  readonly size: number;
   /** Whether somebody has too little to go on with for a while. */
   readonly wantsMore: boolean;
   /** It was left behind by faster ones. */
@@ -60,7 +66,8 @@ export function turnOf<Group extends Standing>(
   if (group.gathersUntilMs > nowMs) return wait(group.gathersUntilMs - nowMs);
   if (isFull) {
     if (hungrySinceMs === null) return wait(Infinity);
-    const leftMs = hungrySinceMs + GRACE_MS - nowMs;
+    const graceMs = GRACE_MS * Math.max(1, group.size / GRACE_MEMBERS);
+    const leftMs = hungrySinceMs + graceMs - nowMs;
     return leftMs <= 0 ? { do: 'split' } : wait(leftMs);
   }
   const isNear = (other: Standing): boolean =>

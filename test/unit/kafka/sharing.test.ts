@@ -1,7 +1,14 @@
 // Who reads together: each line of the rule, and its bounds.
 
 import { describe, expect, it } from 'vitest';
-import { GRACE_MS, PATIENCE_MS, REACH_BYTES, limitOf, turnOf } from '../../../src/kafka/reading/sharing.ts';
+import {
+  GRACE_MEMBERS,
+  GRACE_MS,
+  PATIENCE_MS,
+  REACH_BYTES,
+  limitOf,
+  turnOf,
+} from '../../../src/kafka/reading/sharing.ts';
 import type { Standing } from '../../../src/kafka/reading/sharing.ts';
 
 const NOW = 1_000;
@@ -10,6 +17,7 @@ const group = (more: Partial<Standing> = {}): Standing => ({
   isFull: false,
   hungrySinceMs: NOW,
   wantsMore: true,
+  size: 2,
   isSlow: false,
   gathersUntilMs: 0,
   patienceMs: PATIENCE_MS,
@@ -38,6 +46,13 @@ describe('a group alone', () => {
       forOthers: false,
     });
     expect(turn({ isFull: true, hungrySinceMs: NOW - GRACE_MS })).toEqual({ do: 'split' });
+    const large = { isFull: true, size: 3 * GRACE_MEMBERS };
+    expect(turn({ ...large, hungrySinceMs: NOW - GRACE_MS })).toEqual({
+      do: 'wait',
+      ms: 2 * GRACE_MS,
+      forOthers: false,
+    });
+    expect(turn({ ...large, hungrySinceMs: NOW - 3 * GRACE_MS })).toEqual({ do: 'split' });
   });
 });
 
