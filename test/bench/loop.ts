@@ -8,6 +8,7 @@ import { mkdtempSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { generateWithJava } from '../../scripts/stack/java-producer.ts';
+import type { Instance } from '../support/instance.ts';
 import { LogWriter } from '../support/log-writer.ts';
 import { against, fixed, table } from './figures.ts';
 import type { Probed } from './loop-probe.ts';
@@ -43,11 +44,15 @@ export async function loop(rig: Rig, say: (line: string) => void): Promise<void>
     { brokers, topic: TOPIC, compression: 'snappy' },
     { records: RECORDS, wantedKey: key, wantedShare: share, valueBytes: VALUE_BYTES, ...range },
   );
+  const receiver = await rig.receiver();
   const rows: string[][] = [];
   for (const { name, key } of SHARES) {
+    let webhook: string | null = null;
+    const at = async (instance: Instance): Promise<string> =>
+      (webhook ??= await webhookAt(instance, receiver.url, { key }));
     for (const slices of [false, true]) {
       say(`${name}, ${slices ? 'longest turns' : 'delay of the loop'} ...`);
-      rows.push(...(await measured(rig, { name, key, slices }, range)));
+      rows.push(...(await measured(rig, { name, slices, at }, range)));
     }
   }
   say(
@@ -63,7 +68,7 @@ export async function loop(rig: Rig, say: (line: string) => void): Promise<void>
 
 async function measured(
   rig: Rig,
-  run: { readonly name: string; readonly key: string; readonly slices: boolean },
+  run: { readonly name: string; readonly slices: boolean; readonly at: (to: Instance) => Promise<string> },
   range: { readonly fromMs: number; readonly toMs: number },
 ): Promise<string[][]> {
   const dir = mkdtempSync(join(tmpdir(), 'reprise-loop-'));
@@ -74,9 +79,8 @@ async function measured(
     PROBE_SLICES: run.slices ? '1' : '0',
     NODE_OPTIONS: `--import ${PROBE}`,
   };
-  const receiver = await rig.receiver();
   const instance = await rig.instance(`loop-${String(run.slices)}`, TOPIC, env);
-  const webhook = await webhookAt(instance, receiver.url, { key: run.key });
+  const webhook = await run.at(instance);
   // A first, short one: code is compiled and threads are there when it counts.
   const short = { fromMs: range.fromMs, toMs: range.fromMs + 60_000 };
   await untilEnded(instance, await requestReplay(instance, webhook, short), 'COMPLETED', DEADLINE_MS);
@@ -96,7 +100,6 @@ async function measured(
   idle.kill();
   await once(idle, 'exit');
   await instance.stop();
-  await receiver.close();
   return busy.map((probed) => row(run, probed, still));
 }
 
