@@ -4,7 +4,7 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { generateWithJava } from '../../scripts/stack/java-producer.ts';
@@ -100,6 +100,7 @@ async function measured(
   idle.kill();
   await once(idle, 'exit');
   await instance.stop();
+  rmSync(dir, { recursive: true, force: true });
   return busy.map((probed) => row(run, probed, still));
 }
 

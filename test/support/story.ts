@@ -21,11 +21,14 @@ export interface Telling {
   readonly padding: number;
 }
 
+/** One for all stories of a process: two told around the turn of a second would have different ranges. */
+const FROM_MS = Math.floor(Date.now() / 1_000) * 1_000 - 3_600_000;
+
 export function storyOf({ key, partition, count, name, padding }: Telling): {
   readonly story: Story;
   readonly records: readonly LogRecord[];
 } {
-  const fromMs = Math.floor(Date.now() / 1_000) * 1_000 - 3_600_000;
+  const fromMs = FROM_MS;
   const toMs = fromMs + 600_000;
   const records: LogRecord[] = [];
   const ids: string[] = [];

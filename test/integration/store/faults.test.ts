@@ -87,6 +87,9 @@ describe.each(['before', 'after'] as const)('a COMMIT whose connection breaks %s
   });
 });
 
+/** vitest's own second is short on a busy machine. */
+const PATIENT = { timeout: 10_000 };
+
 describe('a transaction is run again as a whole', () => {
   it('when its connection is killed', async () => {
     const { lease } = await started();
@@ -97,9 +100,9 @@ describe('a transaction is run again as a whole', () => {
     const [victim] = await vi.waitUntil(async () => {
       const threads = await threadsRunning(database, '%replay_jobs%for update%');
       return threads.length > 0 && threads;
-    });
+    }, PATIENT);
     await database.query(`KILL ${String(victim)}`);
-    await vi.waitUntil(() => signalled('store.retry').length > 0);
+    await vi.waitUntil(() => signalled('store.retry').length > 0, PATIENT);
     await holder.query('ROLLBACK');
     expect(await committing).toMatchObject({ ok: true });
     await checkHistory(database, lease.jobId);
@@ -116,9 +119,12 @@ describe('a transaction is run again as a whole', () => {
     await rival.query('SELECT id FROM webhooks WHERE id = ? FOR UPDATE', [BigInt(job.spec.webhookId)]);
     const end = { type: 'FAILED', fence: 1, reason: 'log_replaced', why: 'x' } as const;
     const committing = jobs.commit(lease.jobId, end, lease);
-    await vi.waitUntil(async () => (await threadsRunning(database, '%webhooks%for update%')).length > 0);
+    await vi.waitUntil(
+      async () => (await threadsRunning(database, '%webhooks%for update%')).length > 0,
+      PATIENT,
+    );
     await rival.query('SELECT id FROM replay_jobs WHERE id = ? FOR UPDATE', [BigInt(lease.jobId)]);
-    await vi.waitUntil(() => signalled('store.retry').length > 0);
+    await vi.waitUntil(() => signalled('store.retry').length > 0, PATIENT);
     expect(signalled('store.retry')).toEqual([{ errno: 1213, attempt: 1 }]);
     await rival.query('ROLLBACK');
     expect(await committing).toMatchObject({ ok: true, state: 'FAILED' });

@@ -106,7 +106,9 @@ describe('the interleavings that would strand a job', () => {
     return { jobs, replays, webhook, lease: claim.lease, rival };
   }
   const somebodyWaits = () =>
-    vi.waitUntil(async () => (await threadsRunning(database, '%webhooks%for update%')).length > 0);
+    vi.waitUntil(async () => (await threadsRunning(database, '%webhooks%for update%')).length > 0, {
+      timeout: 10_000,
+    });
 
   it('a job ends while another is being inserted that saw it running', async () => {
     const { jobs, lease, rival } = await held();
