@@ -5,6 +5,8 @@
 import { isUtf8 } from 'node:buffer';
 import { JSON_MODULE } from './json-module.ts';
 import { isJson as isJsonText } from './json-text.ts';
+import { wasmExports } from './wasm-instance.ts';
+import type { Place } from './wasm-instance.ts';
 
 const NEWLINE = 10;
 const RETURN = 13;
@@ -13,10 +15,6 @@ const REFUSED = 0;
 const HIGH = 2;
 const BREAK = 4;
 
-interface Place {
-  readonly value: number;
-}
-
 interface Exports {
   readonly memory: { readonly buffer: ArrayBuffer };
   readonly INPUT: Place;
@@ -24,14 +22,7 @@ interface Exports {
   check(length: number): number;
 }
 
-/** TypeScript knows WebAssembly as a part of browsers only. */
-declare const WebAssembly: {
-  readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (module: object) => { readonly exports: unknown };
-};
-
-const scan = new WebAssembly.Instance(new WebAssembly.Module(Buffer.from(JSON_MODULE, 'base64')))
-  .exports as Exports;
+const scan = wasmExports(Buffer.from(JSON_MODULE, 'base64')) as Exports;
 /** One for all calls, because a call never waits. */
 const memory = new Uint8Array(scan.memory.buffer);
 const input = scan.INPUT.value;

@@ -86,8 +86,13 @@ export class Connections {
     });
   }
 
-  /** Opens connections up to `count`, fetch sockets included, so that the first reading begins at once. */
-  async warm(topic: string, count: number): Promise<void> {
+  /**
+   * Opens connections up to `count`, fetch sockets included, so that the first reading begins at once. Never rejects:
+   * it is only a head start, who finds none opens his own.
+   */
+  async warm(count: number): Promise<void> {
+    const [topic] = this.site.topics;
+    if (topic === undefined) return;
     const opening = Array.from({ length: Math.max(0, count - this.#idle.length) }, () =>
       this.use(topic, 'new', (connection) =>
         connection.fetch({
@@ -100,7 +105,7 @@ export class Connections {
         }),
       ),
     );
-    await Promise.all(opening);
+    await Promise.all(opening).catch(() => undefined);
   }
 
   async close(): Promise<void> {

@@ -89,7 +89,7 @@ class SitesLog implements KafkaDeliveryLog {
     this.#checks = checks;
     const usable = this.#sites.filter((_, index) => checks[index]?.problem === null);
     for (const { site } of usable) this.#threads.warm(site.name);
-    await Promise.all(usable.map((site) => warm(site)));
+    await Promise.all(usable.map((site) => site.warm(WARM)));
     return checks;
   }
 
@@ -220,11 +220,4 @@ class SitesLog implements KafkaDeliveryLog {
     });
     return Object.fromEntries(await Promise.all(found));
   }
-}
-
-async function warm(site: Connections): Promise<void> {
-  const [topic] = site.site.topics;
-  if (topic === undefined) return;
-  // Only a head start: a reading opens its own when there is none.
-  await site.warm(topic, WARM).catch(() => undefined);
 }

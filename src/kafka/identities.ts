@@ -4,6 +4,8 @@
 
 import { readFileSync } from 'node:fs';
 import { identityOf } from '../domain/identity.ts';
+import { wasmExports } from '../domain/wasm-instance.ts';
+import type { Place } from '../domain/wasm-instance.ts';
 
 /** Built of the AssemblyScript beside it by `npm run generate`. */
 const MODULE = new URL('./wasm/identity.wasm', import.meta.url);
@@ -11,10 +13,6 @@ const MODULE = new URL('./wasm/identity.wasm', import.meta.url);
 export const IDENTITY = 22;
 /** See domain/identity.ts: an id that is longer is replaced by its hash. */
 const LONGEST_ID = 128;
-
-interface Place {
-  readonly value: number;
-}
 
 interface Exports {
   readonly memory: { readonly buffer: ArrayBuffer };
@@ -25,20 +23,13 @@ interface Exports {
   identifyAll(count: number): void;
 }
 
-/** TypeScript knows WebAssembly as a part of browsers only. */
-declare const WebAssembly: {
-  readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (module: object) => { readonly exports: unknown };
-};
-
 export class Identities {
   readonly #exports: Exports;
   readonly #memory: Buffer;
   readonly #lengths: Int32Array;
 
   constructor() {
-    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(readFileSync(MODULE)));
-    this.#exports = exports as Exports;
+    this.#exports = wasmExports(readFileSync(MODULE)) as Exports;
     const { memory, LENGTHS, MAX_IDS } = this.#exports;
     this.#memory = Buffer.from(memory.buffer);
     this.#lengths = new Int32Array(memory.buffer, LENGTHS.value, MAX_IDS.value);

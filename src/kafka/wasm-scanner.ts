@@ -5,6 +5,8 @@
 
 import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { wasmExports } from '../domain/wasm-instance.ts';
+import type { Place } from '../domain/wasm-instance.ts';
 import type { BatchHeader } from './batch-header.ts';
 import type { KeySet } from './key-set.ts';
 import type { Harvest, RecordHit, Wanted } from './record-walk.ts';
@@ -16,10 +18,6 @@ const MODULE = new URL('./wasm/scanner.wasm', import.meta.url);
 const DONE = 0;
 const FULL = 1;
 const HIT_WORDS = 10;
-
-interface Place {
-  readonly value: number;
-}
 
 interface Exports {
   readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
@@ -43,12 +41,6 @@ interface Exports {
   addKey(at: number, length: number): void;
 }
 
-/** TypeScript knows WebAssembly as a part of browsers only. */
-declare const WebAssembly: {
-  readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (module: object) => { readonly exports: unknown };
-};
-
 export class WasmScanner {
   readonly exports: Exports;
   /** All of its memory, which neither grows nor moves. */
@@ -61,8 +53,7 @@ export class WasmScanner {
   #keys: KeySet | null = null;
 
   constructor() {
-    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(readFileSync(MODULE)));
-    this.exports = exports as Exports;
+    this.exports = wasmExports(readFileSync(MODULE)) as Exports;
     const { memory, STATE, HITS, MAX_HITS, INPUT, MAX_INPUT } = this.exports;
     this.memory = Buffer.from(memory.buffer);
     this.#input = INPUT.value;

@@ -2,7 +2,7 @@
 // at the partition's beginning and runs until it is ended, as such programs do.
 
 import { join } from 'node:path';
-import { messageOf } from '../../src/domain/errors.ts';
+import { findAll } from './find-peers.ts';
 import { goProgram } from './go-program.ts';
 import { npmVersion } from './peer-figures.ts';
 
@@ -53,21 +53,8 @@ const FINDERS: Readonly<Record<string, Finder>> = {
 export const REPLAY_PEER_IDS = Object.keys(FINDERS);
 
 /** Those of `ids` that this machine has; the others are told by `say`. */
-export async function findReplayPeers(
-  ids: readonly string[],
-  say: (line: string) => void,
-): Promise<ReplayPeer[]> {
-  const found: ReplayPeer[] = [];
-  for (const [id, find] of Object.entries(FINDERS)) {
-    if (!ids.includes(id)) continue;
-    try {
-      found.push({ ...(await find()), id });
-    } catch (error) {
-      say(`**${id} is left out: this machine cannot have it** (${messageOf(error).split('\n')[0] ?? ''})`);
-    }
-  }
-  return found;
-}
+export const findReplayPeers = (ids: readonly string[], say: (line: string) => void): Promise<ReplayPeer[]> =>
+  findAll<ReplayPeer>(FINDERS, ids, say);
 
 function nodePeer(file: string): Pick<ReplayPeer, 'command' | 'env'> {
   return {

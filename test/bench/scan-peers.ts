@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { ensureKafka, kafkaVersion } from '../../scripts/stack/artifacts.ts';
 import { ensureKcat } from '../../scripts/stack/kcat.ts';
 import { run } from '../../scripts/stack/run.ts';
-import { messageOf } from '../../src/domain/errors.ts';
+import { findAll } from './find-peers.ts';
 import { goProgram } from './go-program.ts';
 import { npmVersion } from './peer-figures.ts';
 
@@ -72,18 +72,8 @@ const FINDERS: Readonly<Record<string, Finder>> = {
 export const PEER_IDS = Object.keys(FINDERS);
 
 /** Those of `ids` that this machine has; the others are told by `say`. */
-export async function findPeers(ids: readonly string[], say: (line: string) => void): Promise<Peer[]> {
-  const found: Peer[] = [];
-  for (const [id, find] of Object.entries(FINDERS)) {
-    if (!ids.includes(id)) continue;
-    try {
-      found.push({ ...(await find()), id });
-    } catch (error) {
-      say(`**${id} is left out: this machine cannot have it** (${messageOf(error).split('\n')[0] ?? ''})`);
-    }
-  }
-  return found;
-}
+export const findPeers = (ids: readonly string[], say: (line: string) => void): Promise<Peer[]> =>
+  findAll<Peer>(FINDERS, ids, say);
 
 function nodePeer(file: string): Pick<Peer, 'byKey' | 'discard' | 'command' | 'read'> {
   return {

@@ -119,7 +119,7 @@ class PartitionGroups implements Neighbours {
   }
 
   split(group: ScanGroup): void {
-    const slow = [...group.members].filter(({ isFull, isLagging }) => isFull || isLagging);
+    const slow = [...group.members].filter(({ isLagging }) => isLagging);
     this.#open(slow, { position: group.position, gatherMs: 0, isSlow: true }, group);
   }
 

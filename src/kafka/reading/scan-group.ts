@@ -2,7 +2,6 @@
 // is woken by what it may wait for: a member asked, came or left, or another group of the partition moved.
 // Ends when its last member has left; its connection then goes back.
 
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Connections } from '../connections.ts';
 import type { Emit } from '../../domain/signals.ts';
 import type { Member } from './member.ts';
@@ -156,12 +155,10 @@ export class ScanGroup implements Standing {
   async #rest(ms: number): Promise<void> {
     if (this.#isPoked) return;
     const woken: PromiseWithResolvers<void> = Promise.withResolvers();
-    const enough = new AbortController();
     this.#wake = woken.resolve;
-    const timer =
-      ms === Infinity ? null : sleep(ms, undefined, { signal: enough.signal }).catch(() => undefined);
-    await Promise.race(timer ? [woken.promise, timer] : [woken.promise]);
-    enough.abort();
+    const timer = ms === Infinity ? undefined : setTimeout(woken.resolve, ms);
+    await woken.promise;
+    clearTimeout(timer);
     this.#wake = null;
   }
 

@@ -33,6 +33,7 @@ import { firstSlice, restFrom } from './slices.ts';
 
 /** The broker reads its watermark before its records, so what it sends may lie a little behind it. */
 const WATERMARK_LAG = 100_000;
+
 export interface ReaderOptions {
   readonly openTransactionWaitMs: number;
   readonly fetchMaxBytes: number;
@@ -47,7 +48,6 @@ export interface ReadPlace extends Place {
 /** A response whose records are not all scanned. */
 interface Held {
   readonly response: FetchResponse;
-  readonly highWatermark: number;
   readonly aborted: AbortedTransactions;
   rest: Buffer;
 }
@@ -91,11 +91,6 @@ export class SharedReader {
     const tell = (wait: ReadWait | null): void => members.waits(wait);
     this.#trouble = new ReadTrouble(source, this.#fetches, tell, emit, signal, options);
     signal.addEventListener('abort', () => this.release(), { once: true });
-  }
-
-  /** Whether a response is half scanned: its rest costs nothing to read. */
-  get isAmidResponse(): boolean {
-    return this.#held !== null;
   }
 
   release(): void {
@@ -151,7 +146,7 @@ export class SharedReader {
         this.#fetches.ahead(ahead);
       }
     }
-    return { response, highWatermark, aborted: new AbortedTransactions(response.aborted), rest: records };
+    return { response, aborted: new AbortedTransactions(response.aborted), rest: records };
   }
 
   /** null after a failure, already waited for. */
@@ -170,7 +165,7 @@ export class SharedReader {
     const active = members.at(position);
     const until = Math.min(this.limit(), members.nextEdge(position));
     const slice = firstSlice(held.rest);
-    const logEnd = held.highWatermark + WATERMARK_LAG;
+    const logEnd = held.response.highWatermark + WATERMARK_LAG;
     const wanted = { ...members.keys.wanted, start: position, end: until, logEnd };
     this.#watch.begin(active);
     members.given = { matched: 0, bytes: 0 };
@@ -195,7 +190,7 @@ export class SharedReader {
     const { next, scanned, lastTimestampMs } = scan;
     this.position = next;
     const share = bytes / active.length;
-    const caughtUp = next >= held.highWatermark;
+    const caughtUp = next >= held.response.highWatermark;
     this.members.passed(active, { next, scanned, bytes: share, lastTimestampMs, caughtUp });
     const { source } = this.#place;
     const { disorderMs } = this.#watch;
@@ -205,7 +200,7 @@ export class SharedReader {
   #settleFault({ fault }: Scan, moved: boolean, held: Held): void {
     if (fault) {
       this.#drop(); // fetched once more
-      const gapTo = this.#trouble.faultEnd(fault, held.highWatermark);
+      const gapTo = this.#trouble.faultEnd(fault, held.response.highWatermark);
       if (gapTo !== null) this.members.gap(fault.from, gapTo, fault.reason);
       else if (!moved) return;
     } else if (!moved) {

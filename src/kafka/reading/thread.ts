@@ -89,13 +89,9 @@ port.on('message', (message: ToThread) => {
       if (member) readings.close(member);
       return;
     }
-    case 'warm': {
-      const site = connections.find((candidate) => candidate.site.name === message.site);
-      const topic = site?.site.topics[0];
-      // Only a head start: a reading opens its own when there is none.
-      if (topic !== undefined) void site?.warm(topic, WARM).catch(() => undefined);
+    case 'warm':
+      void connections.find(({ site }) => site.name === message.site)?.warm(WARM);
       return;
-    }
     case 'end':
       for (const member of members.values()) readings.close(member);
       void Promise.all(connections.map((site) => site.close())).finally(() => {
