@@ -186,6 +186,8 @@ function actorSettings(config: Config, instance: InstanceId): ActorSettings {
     heartbeatIntervalMs: config.heartbeatIntervalMs,
     cutIntervalMs: config.cutIntervalMs,
     settleMs: config.settleMs,
+    siteDownMs: config.siteDownMs,
+    mirrorWaitMs: config.mirrorWaitMs,
     maxRepeat: config.maxRepeat,
     maxRate: config.maxRate,
     concurrency: config.concurrency,

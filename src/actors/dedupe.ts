@@ -8,16 +8,20 @@
 
 import { DedupeMemory } from '../domain/dedupe-memory.ts';
 import { logSourceOf } from '../domain/ids.ts';
-import type { SourceName } from '../domain/ids.ts';
 import { covers } from '../domain/job.ts';
-import type { Gap } from '../domain/job.ts';
+import type { Gap, Pin } from '../domain/job.ts';
 import type { EventBatch, LogEvent } from '../domain/log.ts';
+import { EarliestMinutes } from '../domain/earliest-minutes.ts';
+import { MINUTE_MS } from '../domain/minute-ledger.ts';
 import { heldBytes } from './memory-budget.ts';
 import { Merge } from './merge.ts';
 import { OwedAgain } from './owed-again.ts';
+import { PipeAborted } from './pipe.ts';
+import type { Reading } from './reading.ts';
 import { Rebuild } from './rebuild.ts';
 import type { Run } from './run.ts';
 import { SecondReading } from './second-reading.ts';
+import { SitesSeen } from './sites-seen.ts';
 
 /** What is offered at once is owed at once: small, and at most 1 MiB of values. */
 const CHUNK_EVENTS = 64;
@@ -25,19 +29,36 @@ const CHUNK_BYTES = 1_048_576;
 
 export async function dedupe(run: Run, signal: AbortSignal): Promise<void> {
   const work = new Dedupe(run);
-  await work.rebuild();
-  if (signal.aborted) return;
-  run.enter('streaming');
-  await work.stream(signal);
+  for (;;) {
+    const { reading } = run;
+    try {
+      await work.read(reading, signal);
+      if (signal.aborted) return;
+      if (run.reading === reading && !(await goesOn(run, signal))) break;
+    } catch (error) {
+      // Another site is read: whatever was at hand of this one lies above its cut.
+      if (!(error instanceof PipeAborted) || run.reading === reading) throw error;
+    } finally {
+      work.leave(reading);
+    }
+  }
   run.work.end();
+}
+
+/** Everything is read: whether what is missing can be read somewhere else. */
+async function goesOn(run: Run, signal: AbortSignal): Promise<boolean> {
+  if (signal.aborted || run.progress.readWhole(run.context().pins ?? []) !== null) return false;
+  return await run.failover.fillGaps(signal);
 }
 
 class Dedupe {
   readonly #run: Run;
-  readonly #merge: Merge;
   readonly #memory: DedupeMemory;
-  readonly #second: SecondReading;
-  readonly #rebuild: Rebuild;
+  readonly #sites: SitesSeen | null;
+  #merge!: Merge;
+  #second!: SecondReading;
+  #rebuild!: Rebuild;
+  #earliest = new EarliestMinutes();
   #chunk: LogEvent[] = [];
   /** In strict order: owed events, until all of them are found. */
   #heldBack: LogEvent[] = [];
@@ -47,25 +68,60 @@ class Dedupe {
 
   constructor(run: Run) {
     this.#run = run;
-    this.#memory = new DedupeMemory(run.edges.settings.dedupeMaxEntries);
+    this.#memory = run.memory ?? new DedupeMemory(run.edges.settings.dedupeMaxEntries);
+    this.#sites =
+      run.job.spec.readMode === 'union' ? new SitesSeen(run.edges.settings.dedupeMaxEntries) : null;
     this.#told = { ...run.progress.counts };
-    const sources = run.sources.map(({ pin, batches }) => ({ source: pin.source, batches }));
+    run.isRemembered = run.memory !== null;
+    run.memory = null;
+  }
+
+  /** Everything of one reading; the first one fills the memory before anything new is judged. */
+  async read(reading: Reading, signal: AbortSignal): Promise<void> {
+    this.#begin(reading);
+    if (!this.#run.isRemembered) {
+      const beyond = await this.#fillMemory(reading);
+      if (signal.aborted) return;
+      this.#run.isRemembered = true;
+      if (beyond) {
+        // The done minutes were read beyond the cut: from the cut on everything is judged.
+        this.#run.readOn(this.#run.context().pins ?? []);
+        return;
+      }
+    }
+    this.#run.enter('streaming');
+    await this.#stream(signal);
+  }
+
+  /** What its merge had at hand is given back. */
+  leave(reading: Reading): void {
+    reading.release(this.#merge.leave());
+  }
+
+  #begin(reading: Reading): void {
+    const sources = reading.sources.map(({ pin, batches }) => ({ source: pin.source, batches }));
     this.#merge = new Merge(sources, {
       batch: (batch, scannedAlready) => {
         this.#passed(batch, scannedAlready);
       },
     });
-    const pins = run.sources.map(({ pin }) => pin);
-    this.#second = new SecondReading(pins, run.progress.letters);
-    this.#rebuild = new Rebuild(run, pins);
+    const pins = reading.sources.map(({ pin }) => pin);
+    this.#second = new SecondReading(pins, this.#run.progress.letters);
+    this.#rebuild = new Rebuild(this.#run, this.#run.isRemembered ? [] : pins);
   }
 
-  /** Fills the memory with what lies below the cut, source by source; owed positions go to delivery. */
-  async rebuild(): Promise<void> {
+  /**
+   * Fills the memory with what lies below the cut and with the done minutes, source by source; owed positions go to
+   * delivery. True when something was read beyond the cut.
+   */
+  async #fillMemory(reading: Reading): Promise<boolean> {
+    const { cut } = this.#run.progress;
     const owed = new OwedAgain(this.#run);
-    for (const { pin } of this.#run.sources) {
+    let beyond = false;
+    for (const { pin } of reading.sources) {
       const until = this.#rebuild.knownOf(pin.source);
-      if (until > pin.start) await this.#readAgain(pin.source, until, owed);
+      if (until > cut.nextOf(pin.source)) beyond = true;
+      if (until > pin.start) await this.#readAgain(pin, until, owed);
     }
     const { sendInstead, release, remember } = owed.conclude();
     // Read source by source; strict order is by time over all of them.
@@ -74,13 +130,20 @@ class Dedupe {
     for (const event of held) this.#offer(event);
     for (const event of release) this.#release(event);
     for (const identity of remember) this.#memory.add(identity);
+    // What is done belongs to the minute of its earliest copy, as when the ledger was compared.
+    const done = reading.sources.flatMap(({ pin }) => (pin.done ? [pin.done] : []));
+    for (const identity of this.#earliest.within(done[0]?.minutes ?? [])) this.#memory.add(identity);
+    this.#earliest = new EarliestMinutes();
     // Forgotten again, as the earlier owner had counted.
     this.#evictedTold = this.#memory.evicted;
     this.#rebuild.end();
     await this.#flush();
+    return beyond;
   }
 
-  async #readAgain(source: SourceName, until: number, owed: OwedAgain): Promise<void> {
+  async #readAgain(pin: Pin, until: number, owed: OwedAgain): Promise<void> {
+    const { source } = pin;
+    const next = this.#run.progress.cut.nextOf(source);
     this.#run.enter('rebuilding');
     this.#rebuild.reached(source, 0);
     for (;;) {
@@ -91,7 +154,13 @@ class Dedupe {
         this.#release(event);
         continue;
       }
+      if (pin.done && event.offset < pin.done.below) this.#earliest.see(event.identity, minuteOf(event));
+      if (event.offset >= next) {
+        this.#release(event);
+        continue;
+      }
       const fate = owed.meet(event);
+      if (fate !== 'other') this.#sites?.see(event);
       if (fate === 'owed' && this.#run.job.spec.order === 'strict') this.#heldBack.push(event);
       else if (fate === 'owed') this.#offer(event);
       else if (fate === 'other') {
@@ -105,11 +174,12 @@ class Dedupe {
   #feed(event: LogEvent): void {
     if (this.#second.isCopyOfLetter(event)) return;
     this.#run.progress.letters.met(event.identity);
+    this.#sites?.see(event);
     this.#memory.add(event.identity);
   }
 
   /** Judges everything from the cut on, oldest first, until all sources have ended. */
-  async stream(signal: AbortSignal): Promise<void> {
+  async #stream(signal: AbortSignal): Promise<void> {
     for (;;) {
       const event = this.#merge.takeReady() ?? (await this.#flushThenNext());
       if (!event || signal.aborted) break;
@@ -143,6 +213,7 @@ class Dedupe {
       return;
     }
     counts.matched++;
+    this.#sites?.see(event);
     if (!this.#memory.add(event.identity)) {
       counts.duplicates++;
       cut.advance(event.source, event.offset + 1);
@@ -192,6 +263,7 @@ class Dedupe {
 
   /** Above the cut it is missing from what is delivered, below it only from the memory. */
   #miss(gap: Gap): void {
+    // What is beyond the cut is read again and told then.
     const known = this.#rebuild.knownOf(gap.source);
     for (const part of this.#second.ownPartsOf(gap)) {
       this.#rebuild.lost({ ...part, to: Math.min(part.to, known) });
@@ -208,6 +280,7 @@ class Dedupe {
     const { duplicates, tombstones, filtered } = this.#run.progress.counts;
     const told = this.#told;
     this.#told = { duplicates, tombstones, filtered };
+    if (this.#sites) this.#run.progress.counts.onlyIn = this.#sites.onlyIn();
     this.#run.edges.emit('dedupe.done', {
       duplicates: duplicates - told.duplicates,
       tombstones: tombstones - told.tombstones,
@@ -223,3 +296,5 @@ class Dedupe {
     this.#run.edges.emit('dedupe.evicted', { jobId: this.#run.job.id, identities: news });
   }
 }
+
+const minuteOf = ({ timestampMs }: LogEvent): number => Math.floor(timestampMs / MINUTE_MS);

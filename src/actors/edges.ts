@@ -19,6 +19,10 @@ export interface ActorSettings {
   readonly cutIntervalMs: number;
   /** How old `to` must be before the ends are pinned: above a producer's delivery time-out. */
   readonly settleMs: number;
+  /** How long a site may not answer before a job goes on with another one. */
+  readonly siteDownMs: number;
+  /** How long a job waits for a mirrored copy to be proven whole, from when its range is settled. */
+  readonly mirrorWaitMs: number;
   readonly maxRepeat: number;
   /** Events per second of one webhook at most. */
   readonly maxRate: number;

@@ -18,6 +18,7 @@ import { dedupe } from './dedupe.ts';
 import { delivery } from './delivery.ts';
 import { Detail } from './detail.ts';
 import type { Edges } from './edges.ts';
+import { Failover } from './failover.ts';
 import { Gate } from './gate.ts';
 import { heartbeat } from './heartbeat.ts';
 import type { Lease } from './lease.ts';
@@ -58,6 +59,7 @@ export class RunningJob {
     run.gate = new Gate(run, last.seq, (fact) => {
       this.#apply(fact);
     });
+    run.failover = new Failover(run);
     run.tell = (event) => {
       if (!this.#stopped) this.#actor.send(event);
     };
@@ -146,6 +148,11 @@ export class RunningJob {
     const { value, context } = this.#actor.getSnapshot();
     const state = stateOf(value);
     const { emit } = this.#run.edges;
+    if (fact.type === 'SITE_SWITCHED') {
+      const { from: left, site, why, by } = fact;
+      emit('job.site_switched', { jobId: this.id, from: left, site, why, by });
+      if (before === 'ONGOING') this.#run.readOn(fact.pins);
+    }
     const { fence } = context;
     emit('job.moved', { jobId: this.id, fact: fact.type, from: before, to: state, fence });
     if (LEASED.includes(state)) {

@@ -47,6 +47,16 @@ export class Merge {
     }));
   }
 
+  /** Nothing more is taken; the events at hand that nobody got. */
+  leave(): readonly LogEvent[] {
+    const left = this.#lanes.flatMap(({ batch, index }) => batch?.events.slice(index) ?? []);
+    for (const lane of this.#lanes) {
+      lane.batch = null;
+      lane.ended = true;
+    }
+    return left;
+  }
+
   /** The next event of one source below `offset`, or null when the source stands at or beyond it. */
   async nextBelow(source: SourceName, offset: number): Promise<LogEvent | null> {
     const lane = this.#lanes.find((candidate) => candidate.source === source);

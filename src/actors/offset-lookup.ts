@@ -1,10 +1,17 @@
-// Child of STARTED: pins the job's range, or takes up the pins of an earlier owner after proving that the log
-// under them is still the same. Proposes exactly one fact and then stands still: the next state has others.
+// Child of STARTED: pins the job's range at the first site that can be read, or takes up the pins of an earlier owner
+// after proving that the log under them is still the same. Ends with one fact that leaves STARTED, and then stands
+// still: the next state has others. A site that an earlier owner's pins need and that does not answer is left for
+// another one (see failover.ts and site-ledger.ts); where there is no other, the job waits and says why.
 
 import { RepriseError } from '../domain/errors.ts';
-import type { BatchMark, Pin } from '../domain/job.ts';
+import { siteOf } from '../domain/ids.ts';
+import type { Pin, SwitchReason } from '../domain/job.ts';
+import type { Lookup } from '../domain/log.ts';
 import { pause } from '../domain/pause.ts';
+import { databaseNow } from './database-now.ts';
+import { isReplaced, latestEndMs, lookupWithin, usableSites } from './failover.ts';
 import type { Run } from './run.ts';
+import { switchByLedger } from './site-ledger.ts';
 
 const UNUSABLE_RETRY_MS = 2_000;
 
@@ -13,82 +20,149 @@ export async function offsetLookup(run: Run, signal: AbortSignal): Promise<void>
   while (!signal.aborted) {
     try {
       const { pins } = run.context();
-      await (pins ? continueFrom(run, pins, signal) : resolve(run, signal));
-      break;
+      const isDone = await (pins ? continueFrom(run, pins, signal) : resolve(run, signal));
+      if (isDone) break;
+      run.declareWait('offsetLookup', run.lastRefusal ?? 'no site of the delivery log can be read');
     } catch (error) {
       // A topic that must not be read as it is now: an operator can mend it, so the job waits and says why.
       if (!(error instanceof RepriseError)) throw error;
       run.declareWait('offsetLookup', error.detail);
-      await pause(UNUSABLE_RETRY_MS, signal);
     }
+    await pause(UNUSABLE_RETRY_MS, signal);
   }
   run.declareWait('offsetLookup', null);
 }
 
-async function resolve(run: Run, signal: AbortSignal): Promise<void> {
-  const { log, settings } = run.edges;
+async function resolve(run: Run, signal: AbortSignal): Promise<boolean> {
+  const { settings } = run.edges;
   const { spec } = run.job;
   const fence = run.lease.key.fence;
   const settledAtMs = spec.toMs + settings.settleMs;
   // The claim tells a time that the database's clock has passed; only a range that it does not settle has to ask.
   const claimedAtMs = run.context().lastFact?.atMs ?? 0;
   const pinEnds = claimedAtMs >= settledAtMs || (await databaseNow(run, signal)) >= settledAtMs;
-  const range = {
-    key: spec.key,
-    fromMs: spec.fromMs,
-    toMs: spec.toMs,
-    identity: spec.identity,
-    scan: spec.scan,
-  };
-  const { site, partition, pins, gaps } = await log.lookup(range, pinEnds, signal);
-  if (signal.aborted) return;
+  const found = await lookup(run, pinEnds, signal);
+  if (signal.aborted) return true;
+  if (found.length === 0) return false;
+  const pins = found.flatMap((lookedUp) => lookedUp.pins);
+  const gaps = found.flatMap((lookedUp) => lookedUp.gaps);
+  const site = found.map((lookedUp) => lookedUp.site).join('+');
+  const partition = found[0]?.partition ?? 0;
   const nothing =
     pinEnds && gaps.length === 0 && pins.every((pin) => pin.end !== null && pin.end <= pin.start);
   if (nothing) {
     await run.gate.proposeUntilAnswered({ type: 'NOTHING_TO_REPLAY', fence, site, partition, pins }, signal);
-    return;
+    return true;
   }
   // Begun here, so that the fact's own transaction holds the gaps: a crash right after it must not forget them.
   for (const { source, start } of pins) {
     if (!run.progress.cut.has(source)) run.progress.cut.begin(source, start);
   }
   for (const gap of gaps) run.progress.gap(gap);
-  const waitingUntilMs = pinEnds ? null : settledAtMs;
+  const waitingUntilMs = await latestEndMs(run, pins, signal);
   await run.gate.proposeUntilAnswered(
     { type: 'OFFSETS_RESOLVED', fence, site, partition, pins, waitingUntilMs },
     signal,
   );
+  return true;
 }
 
-async function continueFrom(run: Run, pins: readonly Pin[], signal: AbortSignal): Promise<void> {
+/**
+ * One site: the first in order that answers and holds the range from its start, else the first that answers. Every
+ * site that answers in union mode. A deployment of one site waits for it as long as it takes.
+ */
+async function lookup(run: Run, pinEnds: boolean, signal: AbortSignal): Promise<readonly Lookup[]> {
+  const { sites } = run.edges.log;
+  const [only] = sites;
+  if (sites.length === 1 && only !== undefined) {
+    return [await run.edges.log.lookup(only, run.job.spec, pinEnds, signal)];
+  }
+  const ask = (site: string) => lookupWithin(run, site, limitOf(run, site), signal, pinEnds);
+  if (run.job.spec.readMode === 'union') {
+    return (await Promise.all(sites.map(ask))).filter((found) => found !== null);
+  }
+  let first: Lookup | null = null;
+  for (const site of sites) {
+    const found = await ask(site);
+    if (found?.gaps.length === 0) return [found];
+    first ??= found;
+  }
+  return first ? [first] : [];
+}
+
+/** What is left of the time that a site may be down, as far as its last check knows. */
+function limitOf(run: Run, site: string): number {
+  const { siteDownMs } = run.edges.settings;
+  const status = run.edges.log.status().find((known) => known.site === site);
+  if (!status || status.problem === null) return siteDownMs;
+  return Math.max(1, siteDownMs - (run.edges.clock.wallMs() - status.sinceMs));
+}
+
+interface Trouble {
+  readonly site: string;
+  readonly why: SwitchReason;
+  readonly detail: string;
+}
+
+async function continueFrom(run: Run, pins: readonly Pin[], signal: AbortSignal): Promise<boolean> {
   const fence = run.lease.key.fence;
-  const found = await run.edges.log.marks(pins, signal);
-  if (signal.aborted) return;
-  const replaced = pins.find((pin) => isReplaced(pin, found[pin.source] ?? null));
-  if (replaced) {
-    const why = `${replaced.source} holds another batch at offset ${replaced.start} than when the job was pinned`;
-    await run.gate.proposeUntilAnswered({ type: 'FAILED', fence, reason: 'log_replaced', why }, signal);
-    return;
+  const sites = [...new Set(pins.map(({ source }) => siteOf(source)))];
+  const checks = await Promise.all(sites.map((site) => troubleAt(run, site, pins, signal)));
+  if (signal.aborted) return true;
+  const [trouble] = checks.filter((check) => check !== null);
+  if (!trouble) {
+    await run.gate.proposeUntilAnswered({ type: 'CONTINUED', fence }, signal);
+    return true;
   }
-  await run.gate.proposeUntilAnswered({ type: 'CONTINUED', fence }, signal);
-}
-
-/** Another batch there, or none although the log goes on. Null = retention, which the reader names as a gap. */
-function isReplaced({ first }: Pin, found: BatchMark | null): boolean {
-  if (!first || !found) return false;
-  return (
-    found.offset !== first.offset || found.crc !== first.crc || found.maxTimestampMs !== first.maxTimestampMs
-  );
-}
-
-/** The database's clock, however long the database takes to answer. */
-export async function databaseNow(run: Run, signal: AbortSignal): Promise<number> {
-  for (;;) {
-    try {
-      return await run.edges.store.nowMs();
-    } catch {
-      if (signal.aborted) return 0;
-      await pause(500, signal);
+  if (run.failover.hasOthers) {
+    const answer = await goElsewhere(run, pins, trouble, signal);
+    if (answer === 'committed') {
+      await run.gate.proposeUntilAnswered({ type: 'CONTINUED', fence }, signal);
+      return true;
     }
+    if (answer !== null || signal.aborted) return true;
   }
+  run.lastRefusal = trouble.detail;
+  if (trouble.why !== 'replaced') return false;
+  const why = trouble.detail;
+  await run.gate.proposeUntilAnswered({ type: 'FAILED', fence, reason: 'log_replaced', why }, signal);
+  return true;
+}
+
+/** null: the log under the site's pins is what it was. */
+async function troubleAt(
+  run: Run,
+  site: string,
+  pins: readonly Pin[],
+  signal: AbortSignal,
+): Promise<Trouble | null> {
+  const own = pins.filter(({ source }) => siteOf(source) === site);
+  const limitMs = run.failover.hasOthers ? limitOf(run, site) : Infinity;
+  const limited = limitMs === Infinity ? signal : AbortSignal.any([signal, AbortSignal.timeout(limitMs)]);
+  try {
+    const found = await run.edges.log.marks(own, limited);
+    const replaced = own.find((pin) => isReplaced(pin, found[pin.source] ?? null));
+    if (!replaced) return null;
+    const detail = `${replaced.source} holds another batch at offset ${replaced.start} than when the job was pinned`;
+    return { site, why: 'replaced', detail };
+  } catch (error) {
+    if (signal.aborted || limitMs === Infinity) throw error;
+    const why = error instanceof RepriseError ? 'unusable' : 'unreachable';
+    const reason = error instanceof RepriseError ? error.detail : 'does not answer';
+    return { site, why, detail: `site ${site}, which the job needs, cannot be read: ${reason}` };
+  }
+}
+
+/** The present site when it is not the one in trouble, else the others in order; null = none of them. */
+async function goElsewhere(run: Run, pins: readonly Pin[], { site, why }: Trouble, signal: AbortSignal) {
+  const present = pins.filter(({ isLeft }) => !isLeft).map(({ source }) => siteOf(source));
+  const rank = (other: string): number => (present.includes(other) ? 0 : 1);
+  const others = usableSites(run)
+    .filter((other) => other !== site)
+    .toSorted((a, b) => rank(a) - rank(b));
+  for (const other of others) {
+    const answer = await switchByLedger(run, other, { from: site, why }, signal);
+    if (answer !== null) return answer;
+  }
+  return null;
 }

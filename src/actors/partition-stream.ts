@@ -1,88 +1,89 @@
-// Child of ONGOING: keeps one stream per source flowing into its pipe, and pins the ends once `to` is old
-// enough. Back-pressure is the pipe's; memory beyond one batch per source comes out of the instance's budget.
-// It reads from the start of the pins: below an earlier cut the records only feed the dedupe memory.
+// Child of ONGOING: keeps one stream per source of the present reading flowing into its pipe, and pins the ends once
+// `to` is old enough. Back-pressure is the pipe's; memory beyond one batch per source comes out of the instance's
+// budget (source-pump.ts). A resume reads from the start of the pins: below an earlier cut the records only feed the dedupe memory.
+// A site that cannot be read is the failover's business; when it finds no other, the job ends or waits here.
 
 import { RepriseError } from '../domain/errors.ts';
-import type { EventBatch, LogStream, ReadWait } from '../domain/log.ts';
+import { siteOf } from '../domain/ids.ts';
+import type { ReadWait } from '../domain/log.ts';
 import type { Pin } from '../domain/job.ts';
-import { heldBytes } from './memory-budget.ts';
-import { databaseNow } from './offset-lookup.ts';
+import { databaseNow } from './database-now.ts';
 import { pause } from '../domain/pause.ts';
-import type { Pipe } from './pipe.ts';
+import { PipeAborted } from './pipe.ts';
+import type { Reading, ReadSource } from './reading.ts';
 import type { Run } from './run.ts';
+import { describeWait, pump, streamOf } from './source-pump.ts';
 
 export async function partitionStream(run: Run, signal: AbortSignal): Promise<void> {
-  const reading = run.sources.map(({ pin, batches }) => readSource(run, pin, batches, signal));
-  await Promise.all([...reading, pinEnds(run, signal)]);
+  while (!signal.aborted) {
+    const { reading } = run;
+    await readUntilLeft(run, reading, AbortSignal.any([signal, reading.signal]));
+  }
 }
 
-async function readSource(run: Run, pin: Pin, pipe: Pipe<EventBatch>, signal: AbortSignal): Promise<void> {
-  const { key, fromMs, toMs, identity, scan } = run.job.spec;
-  const stream = run.edges.log.stream(
-    {
-      pin,
-      start: pin.start,
-      key,
-      fromMs,
-      toMs,
-      identity,
-      // The end of a second reading is where its last piece ends, however late that is.
-      scan: pin.pieces ? 'full' : scan,
-      end: () => endOf(run, pin),
-      mustReach: () => run.progress.cut.nextOf(pin.source),
-      onWait: (wait) => run.declareWait(`read ${pin.source}`, describe(wait)),
-    },
-    signal,
-  );
+/** Until the job reads something else, also when everything is read. */
+async function readUntilLeft(run: Run, reading: Reading, signal: AbortSignal): Promise<void> {
+  const left = new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => {
+      resolve();
+    });
+  });
+  const sources = reading.sources.map((source) => readSource(run, source, signal));
   try {
-    await pump(run, stream, pipe, signal);
+    await Promise.all([...sources, pinEnds(run, signal), run.failover.watch(signal)]);
+  } catch (error) {
+    if (!signal.aborted && !(error instanceof PipeAborted)) throw error;
+  }
+  await left;
+}
+
+async function readSource(run: Run, source: ReadSource, signal: AbortSignal): Promise<void> {
+  const { pin } = source;
+  const who = `read ${pin.source}`;
+  const onWait = (wait: ReadWait | null): void => {
+    run.declareWait(who, describeWait(wait));
+    run.failover.waits(pin.source, wait);
+  };
+  const mustReach = (): number => run.progress.cut.nextOf(pin.source);
+  const stream = streamOf(run, source, { end: () => endOf(run, pin), mustReach, onWait }, signal);
+  try {
+    await pump(run, stream, source, signal);
   } catch (error) {
     if (!(error instanceof RepriseError)) throw error;
+    if (signal.aborted) return;
     // What the log holds cannot be read as events, and no retry changes that.
     const reason = error.code === 'log_replaced' ? 'log_replaced' : 'nothing_readable';
+    const why = reason === 'log_replaced' ? 'replaced' : 'unusable';
+    if (await run.failover.leave(siteOf(pin.source), why, signal)) return;
     const fact = { type: 'FAILED', reason, why: error.detail } as const;
     await run.gate.proposeUntilAnswered({ ...fact, fence: run.lease.key.fence }, signal);
   } finally {
+    onWait(null);
     await stream.close();
   }
 }
 
-async function pump(run: Run, stream: LogStream, pipe: Pipe<EventBatch>, signal: AbortSignal): Promise<void> {
-  for (;;) {
-    const batch = await stream.next();
-    if (signal.aborted) return;
-    run.progress.mark++;
-    await run.budget.room(() => pipe.isEmpty, signal);
-    run.budget.take(bytesOf(batch));
-    await pipe.put(batch);
-    if (batch.done) {
-      pipe.end();
-      return;
-    }
-  }
-}
-
-/** What a batch takes from the budget; given back as each event is settled. */
-function bytesOf(batch: EventBatch): number {
-  let bytes = 0;
-  for (const event of batch.events) bytes += heldBytes(event);
-  return bytes;
-}
-
 /**
  * The pinned end, or the cut where that is further: a fetch may have read past the watermark that was asked for
- * the end before it was committed, and what an earlier owner owes there must be found again.
+ * the end before it was committed, and what an earlier owner owes there must be found again. Of a site that was left
+ * nothing beyond what the cut and the done minutes know.
  */
 function endOf(run: Run, pin: Pin): number | null {
+  const next = Math.max(run.progress.cut.nextOf(pin.source), pin.done?.below ?? 0);
+  if (pin.isLeft) return next;
   const end = run.context().pins?.find(({ source }) => source === pin.source)?.end ?? null;
-  return end === null ? null : Math.max(end, run.progress.cut.nextOf(pin.source));
+  return end === null ? null : Math.max(end, next);
 }
 
-/** Waits until `to` + settle by the database's clock, then pins the ends at the high watermarks. */
+/** Waits until `to` + settle by the database's clock, then pins the ends: see the port's `ends`. */
 async function pinEnds(run: Run, signal: AbortSignal): Promise<void> {
-  const { pins } = run.context();
-  if (!pins || pins.every((pin) => pin.end !== null)) return;
-  const dueMs = run.job.spec.toMs + run.edges.settings.settleMs;
+  const pins = run.context().pins ?? [];
+  const open = pins.filter(({ end, isLeft }) => end === null && !isLeft);
+  if (open.length === 0) return;
+  const { settings, log } = run.edges;
+  const { toMs, fromMs } = run.job.spec;
+  const dueMs = toMs + settings.settleMs;
   for (;;) {
     const leftMs = dueMs - (await databaseNow(run, signal));
     if (leftMs <= 0 || signal.aborted) break;
@@ -92,13 +93,25 @@ async function pinEnds(run: Run, signal: AbortSignal): Promise<void> {
     );
     await pause(Math.min(leftMs, 5_000), signal);
   }
-  const ends = await run.edges.log.ends(pins, signal);
+  const onWait = (source: string, why: string | null): void => run.declareWait(`pinEnds ${source}`, why);
   run.declareWait('pinEnds', null);
+  const readThemselves = run.progress.readThemselves(pins);
+  const request = {
+    fromMs,
+    settledAtMs: dueMs,
+    mirrorWaitMs: settings.mirrorWaitMs,
+    readThemselves,
+    onWait,
+  };
+  const { ends, evidence } = await log.ends(open, request, signal);
   if (signal.aborted) return;
-  await run.gate.proposeUntilAnswered({ type: 'ENDS_PINNED', fence: run.lease.key.fence, ends }, signal);
-}
-
-function describe(wait: ReadWait | null): string | null {
-  if (!wait) return null;
-  return wait.detail === '' ? wait.why : `${wait.why}: ${wait.detail}`;
+  for (const { source } of open) {
+    const end = ends[source] ?? 0;
+    const seen = evidence[source];
+    if (seen === undefined || seen === 'endOffsets') continue;
+    run.progress.gap({ source, from: end, to: end, reason: 'mirror_unproven' });
+  }
+  const fence = run.lease.key.fence;
+  const seen = Object.keys(evidence).length > 0 ? { evidence } : {};
+  await run.gate.proposeUntilAnswered({ type: 'ENDS_PINNED', fence, ends, ...seen }, signal);
 }

@@ -70,15 +70,16 @@ export class Pipe<Item> {
     this.#wake('consumer');
   }
 
-  /** Both sides reject with PipeAborted, now and later. */
-  abort(): void {
-    if (this.#aborted) return;
+  /** Both sides reject with PipeAborted, now and later; what was queued is the answer. */
+  abort(): readonly Item[] {
+    if (this.#aborted) return [];
     this.#aborted = true;
-    this.#items.length = 0;
+    const items = this.#items.splice(0);
     const error = new PipeAborted();
     this.#producer?.reject(error);
     this.#consumer?.reject(error);
     this.#producer = this.#consumer = null;
+    return items;
   }
 
   #check(): void {

@@ -4,13 +4,16 @@
 
 import { CutTracker } from '../domain/cut.ts';
 import { asSourceName, logSourceOf } from '../domain/ids.ts';
+import type { SourceName } from '../domain/ids.ts';
 import type { LetterAgain } from '../domain/dead-letter.ts';
 import { covers } from '../domain/job.ts';
-import type { Counts, DeadLetter, Gap } from '../domain/job.ts';
+import type { Counts, DeadLetter, Gap, Outcome, Pin } from '../domain/job.ts';
 import type { LogEvent } from '../domain/log.ts';
 import { MinuteLedger } from '../domain/minute-ledger.ts';
+import type { MinuteEntry } from '../domain/minute-ledger.ts';
 import type { Claim, CutWrite, HeartbeatDetail } from '../domain/store.ts';
 import { goneOf } from '../domain/undone.ts';
+import { readWhole } from '../domain/whole.ts';
 import { Letters } from './letters.ts';
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
@@ -33,7 +36,9 @@ export class Progress {
   readonly #knownGaps: Gap[];
   #deadLetters: DeadLetter[] = [];
   #gaps: Gap[] = [];
-  readonly #repeatsBefore: number;
+  #repeatsBefore: number;
+  #resent: readonly number[] = [];
+  #filledBy: string | null = null;
   #settled = 0;
   #isConcluded = false;
 
@@ -50,9 +55,44 @@ export class Progress {
     }
   }
 
-  /** Whether the job can still end `complete`. */
-  get isWhole(): boolean {
-    return this.#knownGaps.length === 0 && this.counts.deadLettered === 0;
+  /** The site (or all) that the whole log was read from, as far as is known now; null = something may be missing. */
+  readWhole(pins: readonly Pin[]): string | null {
+    return readWhole(pins, this.#knownGaps);
+  }
+
+  /** Own topics that are or were read to their end, without a gap so far: copies of them need no proof. */
+  readThemselves(pins: readonly Pin[]): ReadonlySet<SourceName> {
+    const hasGap = new Set(this.#knownGaps.map(({ source }) => source));
+    const read = pins.filter(({ isLeft, isRead, copyOf }) => (!isLeft || isRead) && !copyOf);
+    return new Set(read.map(({ source }) => source).filter((source) => !hasGap.has(source)));
+  }
+
+  /** As DRAINED says it; gaps that another site has filled are told with it. */
+  outcome(pins: readonly Pin[]): Outcome {
+    const whole = this.readWhole(pins);
+    this.#filledBy = this.#knownGaps.length > 0 ? whole : null;
+    return whole !== null && this.counts.deadLettered === 0 ? 'complete' : 'incomplete';
+  }
+
+  /**
+   * After a switch by the ledger: the new site's sources are judged from their start, minutes that are done count as
+   * they did, the others not at all. The memory has the done ones, so that their events are copies.
+   */
+  beginAgain(pins: readonly Pin[], done: readonly MinuteEntry[], again: readonly MinuteEntry[]): void {
+    this.cut.clear();
+    for (const { source, start } of pins) this.cut.begin(source, start);
+    for (const { minute } of again) this.ledger.resend(minute);
+    this.#resent = again.map(({ minute }) => minute);
+    const sum = (entries: readonly MinuteEntry[], of: 'delivered' | 'deadLettered'): number =>
+      entries.reduce((total, entry) => total + entry[of], 0);
+    const { counts } = this;
+    counts.delivered = sum(done, 'delivered');
+    counts.deadLettered = sum(done, 'deadLettered');
+    counts.matched = counts.delivered + counts.deadLettered;
+    counts.duplicates = counts.filtered = counts.tombstones = 0;
+    counts.siteSwitches++;
+    this.mayHaveRepeated(counts.maybeRepeated + sum(again, 'delivered') + sum(again, 'deadLettered'));
+    this.#repeatsBefore = counts.maybeRepeated;
   }
 
   delivered(event: LogEvent): void {
@@ -123,10 +163,13 @@ export class Progress {
       gaps: this.#gaps,
       minutes: this.ledger.takeTouched(),
       ...(letters.length > 0 && { letters }),
+      ...(this.#resent.length > 0 && { resent: this.#resent }),
+      ...(this.#filledBy !== null && { filledBy: this.#filledBy }),
       ...(this.detail && { detail: this.detail() }),
     };
     this.#deadLetters = [];
     this.#gaps = [];
+    this.#resent = [];
     return { write, taken };
   }
 
@@ -139,6 +182,7 @@ export class Progress {
   untake({ write }: TakenWrite): void {
     this.#deadLetters = [...write.deadLetters, ...this.#deadLetters];
     this.#gaps = [...write.gaps, ...this.#gaps];
+    this.#resent = write.resent ?? this.#resent;
     this.letters.untake(write.letters ?? []);
     this.ledger.untake(write.minutes);
   }

@@ -8,6 +8,7 @@ import type { Run } from './run.ts';
 
 interface Stretch {
   readonly start: number;
+  /** Where the earlier owner's dedupe stood, or what the ledger proved to be done, whichever is further. */
   readonly known: number;
   reached: number;
 }
@@ -22,15 +23,15 @@ export class Rebuild {
   constructor(run: Run, pins: readonly Pin[]) {
     this.#run = run;
     let total = 0;
-    for (const { source, start } of pins) {
-      const known = run.progress.cut.nextOf(source);
+    for (const { source, start, done } of pins) {
+      const known = Math.max(run.progress.cut.nextOf(source), done?.below ?? 0);
       this.#stretches.set(source, { start, known, reached: start });
       total += Math.max(0, known - start);
     }
     this.#of = total;
   }
 
-  /** Where the earlier owner's dedupe stood: below it nothing is counted again. */
+  /** Below it nothing is counted again. */
   knownOf(source: SourceName): number {
     return this.#stretches.get(source)?.known ?? 0;
   }

@@ -2,8 +2,10 @@
 // pipes between them. One run per claim; a reclaimed job gets a new one.
 // Everything here lives in the owner's process only; what must survive it goes through the gate.
 
-import type { LogEvent, EventBatch } from '../domain/log.ts';
-import type { PauseReason, Pin } from '../domain/job.ts';
+import type { DedupeMemory } from '../domain/dedupe-memory.ts';
+import type { LogEvent, ReadWait } from '../domain/log.ts';
+import type { SourceName } from '../domain/ids.ts';
+import type { PauseReason, Pin, SwitchReason } from '../domain/job.ts';
 import type { Claim, JobView, HeartbeatDetail } from '../domain/store.ts';
 import type { LocalEvent } from '../machines/replay-job/machine.ts';
 import type { JobContext } from '../machines/replay-job/context.ts';
@@ -13,13 +15,21 @@ import type { Lease } from './lease.ts';
 import type { BudgetShare } from './memory-budget.ts';
 import { Pipe } from './pipe.ts';
 import type { Progress } from './progress.ts';
+import { Reading } from './reading.ts';
 
 export type Phase = HeartbeatDetail['phase'];
 
-/** Two batches per source: one being used, one waiting. A budget shared by sources would stall the merge. */
-const SOURCE_CREDITS = 2;
 /** Chunks between dedupe and delivery. What is queued there is owed, so it stays short. */
 const WORK_CREDITS = 1;
+
+/** failover.ts, as the children see it. */
+export interface SiteFailover {
+  readonly hasOthers: boolean;
+  waits(source: SourceName, wait: ReadWait | null): void;
+  watch(signal: AbortSignal): Promise<void>;
+  leave(site: string, why: SwitchReason, signal: AbortSignal): Promise<boolean>;
+  fillGaps(signal: AbortSignal): Promise<boolean>;
+}
 
 export class Run {
   readonly claim: Claim;
@@ -27,8 +37,14 @@ export class Run {
   readonly lease: Lease;
   readonly progress: Progress;
   readonly budget: BudgetShare;
-  /** One per source, in the order of the pins; empty before the offsets are pinned. */
-  readonly sources: { readonly pin: Pin; readonly batches: Pipe<EventBatch> }[] = [];
+  /** What is read now; of no source before the offsets are pinned. */
+  reading: Reading;
+  /** Moves the job to another site when the present one cannot be read. */
+  failover!: SiteFailover;
+  /** What a switch by the ledger found to be done, for the dedupe that begins next; null: it reads again. */
+  memory: DedupeMemory | null = null;
+  /** Whether the dedupe memory holds everything below the cut, so that any site can go on. */
+  isRemembered = false;
   readonly work = new Pipe<readonly LogEvent[]>(WORK_CREDITS);
   /** Set by the job actor right after construction: gate and live machine need the run first. */
   gate!: Gate;
@@ -70,6 +86,7 @@ export class Run {
     this.lease = lease;
     this.progress = progress;
     this.budget = edges.budget.share();
+    this.reading = new Reading([], () => 0, this.budget);
     this.cutSavedMs = edges.clock.monoMs();
   }
 
@@ -82,14 +99,24 @@ export class Run {
     return this.claim.job;
   }
 
-  /** Opens one pipe per pin; called once, as ONGOING is entered. */
+  /** As ONGOING is entered: everything from the start of the pins, also what lies below the cut. */
   openSources(pins: readonly Pin[]): void {
-    for (const pin of pins) {
-      const batches = new Pipe<EventBatch>(SOURCE_CREDITS);
-      batches.onEmpty = () => this.budget.nudge();
-      this.sources.push({ pin, batches });
-      if (!this.progress.cut.has(pin.source)) this.progress.cut.begin(pin.source, pin.start);
+    this.#read(pins, ({ start }) => start);
+  }
+
+  /** Goes on with these from where dedupe stands; the reading before ends. */
+  readOn(pins: readonly Pin[]): void {
+    const present = pins.filter(({ isLeft }) => !isLeft);
+    this.#read(present, ({ source }) => this.progress.cut.nextOf(source));
+  }
+
+  #read(pins: readonly Pin[], from: (pin: Pin) => number): void {
+    for (const { source, start } of pins) {
+      if (!this.progress.cut.has(source)) this.progress.cut.begin(source, start);
     }
+    const before = this.reading;
+    this.reading = new Reading(pins, from, this.budget);
+    before.leave();
   }
 
   enter(phase: Exclude<Phase, 'lookup'>): void {
@@ -108,7 +135,7 @@ export class Run {
   }
 
   abortPipes(): void {
-    for (const { batches } of this.sources) batches.abort();
+    this.reading.leave();
     this.work.abort();
   }
 }

@@ -29,7 +29,7 @@ function ending(run: Run, isDrained: boolean): Proposal | null {
   const { fence } = run.lease.key;
   const { wanted } = run.context();
   if (wanted === 'cancel') return { type: 'CANCELLED', fence };
-  if (isDrained) return { type: 'DRAINED', fence, outcome: run.progress.isWhole ? 'complete' : 'incomplete' };
+  if (isDrained) return { type: 'DRAINED', fence, outcome: run.progress.outcome(run.context().pins ?? []) };
   if (wanted === 'pause') return { type: 'PAUSED', fence, reason: 'requested' };
   if (run.endpointPause !== null) return { type: 'PAUSED', fence, reason: run.endpointPause };
   if (run.stopping !== null) return { type: 'RELEASED', fence, why: run.stopping };

@@ -119,6 +119,18 @@ export const CONFIG_TABLE = {
     MINUTE_MS,
     'How long a replay waits for an open transaction before it is named a gap.',
   ),
+  siteDownMs: usually(
+    'REPRISE_SITE_DOWN_MS',
+    ms(100, DAY_MS),
+    30 * SECOND_MS,
+    'How long a site may not answer before a replay goes on with another one.',
+  ),
+  mirrorWaitMs: usually(
+    'REPRISE_MIRROR_WAIT_MS',
+    ms(0, DAY_MS),
+    10 * MINUTE_MS,
+    'How long a replay waits for a mirrored copy to be proven whole, from when its range is settled.',
+  ),
   jobRetentionMs: usually(
     'REPRISE_JOB_RETENTION_MS',
     ms(MINUTE_MS, 3_660 * DAY_MS),

@@ -56,6 +56,12 @@ export class CutTracker {
     this.#sources.set(source, { next, owed: new Map(owed) });
   }
 
+  /** Another site is read from its start; nothing is in flight. */
+  clear(): void {
+    this.#sources.clear();
+    this.#revision++;
+  }
+
   /** Whether anything was begun: a job without pins has no cut yet. */
   get hasSources(): boolean {
     return this.#sources.size > 0;

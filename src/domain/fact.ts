@@ -4,7 +4,17 @@
 
 import type { Cut } from './cut.ts';
 import type { InstanceId, SourceName } from './ids.ts';
-import type { Counts, FailReason, JobSpec, Limits, Outcome, PauseReason, Pin } from './job.ts';
+import type {
+  Counts,
+  Evidence,
+  FailReason,
+  JobSpec,
+  Limits,
+  Outcome,
+  PauseReason,
+  Pin,
+  SwitchReason,
+} from './job.ts';
 
 export interface TakesUp {
   readonly site: string;
@@ -61,15 +71,24 @@ export type Proposal =
       readonly type: 'ENDS_PINNED';
       readonly fence: number;
       readonly ends: Readonly<Record<SourceName, number>>;
+      /** Of each copy among them. */
+      readonly evidence?: Readonly<Record<SourceName, Evidence>>;
     }
   | {
       readonly type: 'SITE_SWITCHED';
       readonly fence: number;
       readonly site: string;
+      /** The site that is not read on. */
+      readonly from: string;
+      readonly why: SwitchReason;
+      /**
+       * By memory: the new site's beside those of the sites that were left. By ledger: the new site's alone, which say
+       * what the ledger proves to be done.
+       */
       readonly pins: readonly Pin[];
+      readonly waitingUntilMs: number | null;
       readonly by: 'memory' | 'ledger';
-      /** Minutes (ms since 1970 / 60,000) that the ledger proves to be done. */
-      readonly doneMinutes: readonly number[];
+      /** Events that are sent again because their minute was not proven to be done. */
       readonly boundAdded: number;
     }
   | { readonly type: 'DRAINED'; readonly fence: number; readonly outcome: Outcome }
@@ -100,9 +119,10 @@ export type Fact = Proposal & FactStamp;
 
 /**
  * The format of specs and facts that this version writes at most and understands. Raised when an older instance
- * would misread a job although it knows each of its fact types (2: jobs that go on from another one's cut).
+ * would misread a job although it knows each of its fact types (2: jobs that go on from another one's cut; 3: jobs
+ * that left a site).
  */
-export const JOB_FORMAT = 2;
+export const JOB_FORMAT = 3;
 
 /** The fact types of this version, each exactly once; a history with another is not claimed. */
 export const FACT_TYPES = [

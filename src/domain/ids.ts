@@ -36,6 +36,7 @@ export const asWebhookId = (id: string): WebhookId => id as WebhookId;
 export const asTenantId = (id: string): TenantId => id as TenantId;
 export const asInstanceId = (id: string): InstanceId => id as InstanceId;
 export const sourceName = (site: string, topic: string): SourceName => `${site}/${topic}` as SourceName;
+export const siteOf = (source: SourceName): string => source.slice(0, source.indexOf('/'));
 /** A source name that was read back from the database or a fact. */
 export const asSourceName = (name: string): SourceName => name as SourceName;
 

@@ -18,6 +18,8 @@ export type Outcome = 'complete' | 'incomplete';
 export type PauseReason = 'requested' | 'endpoint_unavailable' | 'endpoint_gone' | 'endpoint_rejects';
 export type FailReason = 'log_replaced' | 'nothing_readable' | 'crash_loop';
 export type Wanted = 'pause' | 'cancel';
+/** Why a job reads another site: the one before does not answer, must not be read, or left gaps. */
+export type SwitchReason = 'unreachable' | 'unusable' | 'replaced' | 'gaps';
 
 /** How an event without an `event-id` header is recognised (see domain/identity). */
 export type IdentityMode = 'value' | 'value+time';
@@ -66,6 +68,19 @@ export interface BatchMark {
 /** Offsets [from, to). */
 export type Piece = readonly [from: number, to: number];
 
+/**
+ * What shows that a mirrored copy held everything when its end was pinned: its upstream's last committed record was
+ * seen in it; MirrorMaker's heartbeats passed (they cannot see one stuck partition); nothing.
+ */
+export type Evidence = 'endOffsets' | 'heartbeats' | 'none';
+
+/** After a switch by the ledger: events below this offset and in these minutes (ms / 60,000) had been settled. */
+export interface DoneMinutes {
+  readonly below: number;
+  /** [from, to) each, sorted and apart. */
+  readonly minutes: readonly Piece[];
+}
+
 /** The piece of one source that a job reads: offsets [start, end); end null = `to` was too young to pin it. */
 export interface Pin {
   readonly source: SourceName;
@@ -77,6 +92,15 @@ export interface Pin {
   readonly first: BatchMark | null;
   /** Only of a second reading: what of [start, end) is judged besides dead letters, sorted and apart. */
   readonly pieces?: readonly Piece[];
+  /** The source that MirrorMaker copies this one from. */
+  readonly copyOf?: SourceName;
+  /** Only of a copy whose end is pinned. */
+  readonly evidence?: Evidence;
+  /** Its site was left: below the cut it feeds the dedupe memory, from there on it is not read. */
+  readonly isLeft?: true;
+  /** Of a source that was left: it had been read to its end. */
+  readonly isRead?: true;
+  readonly done?: DoneMinutes;
 }
 
 export interface Counts {
@@ -101,6 +125,9 @@ export interface Counts {
   readonly unknownBelowCut: number;
   /** The largest step back in time seen in the log (ms). */
   readonly disorderMs: number;
+  readonly siteSwitches: number;
+  /** Union mode: events that were found at this site alone. */
+  readonly onlyIn: Readonly<Record<string, number>>;
 }
 
 export const NO_COUNTS: Counts = {
@@ -116,6 +143,8 @@ export const NO_COUNTS: Counts = {
   evicted: 0,
   unknownBelowCut: 0,
   disorderMs: 0,
+  siteSwitches: 0,
+  onlyIn: {},
 };
 
 export type GapReason =
@@ -134,6 +163,8 @@ export interface Gap {
   readonly from: number;
   readonly to: number;
   readonly reason: GapReason;
+  /** The site that was read whole instead. */
+  readonly filledBy?: string;
 }
 
 /** A place in a source. */

@@ -4,7 +4,7 @@
 // and every offset below `next` was either yielded, walked over, or is named in a gap.
 
 import type { SourceName } from './ids.ts';
-import type { BatchMark, Gap, IdentityMode, Pin } from './job.ts';
+import type { BatchMark, Evidence, Gap, IdentityMode, Pin } from './job.ts';
 
 /** One record of this webhook in range. Its bytes are its own copy and pin no larger buffer for long. */
 export interface LogEvent {
@@ -85,7 +85,7 @@ export interface LogStream {
 export interface Lookup {
   readonly site: string;
   readonly partition: number;
-  /** One per source of the site, ends null when `pinEnds` was false. */
+  /** One per source of the site; ends null when `pinEnds` was false, and of copies (see `ends`). */
   readonly pins: readonly Pin[];
   /** Upper bound of records in the pins, as far as known. */
   readonly maxRecords: number;
@@ -93,11 +93,38 @@ export interface Lookup {
   readonly gaps: readonly Gap[];
 }
 
+/** Where a copy comes from. */
+export interface Upstream {
+  readonly site: string;
+  readonly topic: string;
+}
+
+export interface EndsRequest {
+  /** Of the range: what an empty upstream may have held. */
+  readonly fromMs: number;
+  /** When the range was settled (ms since 1970): heartbeats of later show that the mirror works. */
+  readonly settledAtMs: number;
+  /** How long to wait for a copy to be proven whole. */
+  readonly mirrorWaitMs: number;
+  /** What is or was read to its end itself: a copy of it needs no proof. */
+  readonly readThemselves: ReadonlySet<SourceName>;
+  /** Told which copy is waited for and why; null when it is not any more. */
+  readonly onWait: (source: SourceName, why: string | null) => void;
+}
+
+export interface PinnedEnds {
+  readonly ends: Readonly<Record<SourceName, number>>;
+  /** Of each copy that was asked for. */
+  readonly evidence: Readonly<Record<SourceName, Evidence>>;
+}
+
 export interface SiteStatus {
   readonly site: string;
   readonly reachable: boolean;
   /** What is wrong, in words for an operator; null when fine. */
   readonly problem: string | null;
+  /** Since when that is so (ms since 1970). */
+  readonly sinceMs: number;
 }
 
 /** What an instance reads: claims prefer jobs that can share it. */
@@ -109,10 +136,17 @@ export interface ReadingNow {
 }
 
 export interface DeliveryLog {
-  /** Partition of the key and offsets of [fromMs, ...) at the present site. Retries until `signal` aborts. */
-  lookup(range: RangeRequest, pinEnds: boolean, signal: AbortSignal): Promise<Lookup>;
+  /** In the order of preference. */
+  readonly sites: readonly string[];
+  /** Partition of the key and offsets of [fromMs, ...) at one site. Retries until `signal` aborts. */
+  lookup(site: string, range: RangeRequest, pinEnds: boolean, signal: AbortSignal): Promise<Lookup>;
   /** The high watermarks of the pins' partitions now. Retries until `signal` aborts. */
-  ends(pins: readonly Pin[], signal: AbortSignal): Promise<Readonly<Record<SourceName, number>>>;
+  watermarks(pins: readonly Pin[], signal: AbortSignal): Promise<Readonly<Record<SourceName, number>>>;
+  /**
+   * Watermarks that hold the whole range, to be asked once it is settled: a copy's is taken when it is proven whole,
+   * or when the wait is over. A copy of what is read itself is not waited for: it has evidence at once, or none.
+   */
+  ends(pins: readonly Pin[], request: EndsRequest, signal: AbortSignal): Promise<PinnedEnds>;
   /** What is found now at each pin's first batch: compare with `pin.first` before a job continues. */
   marks(pins: readonly Pin[], signal: AbortSignal): Promise<Readonly<Record<SourceName, BatchMark | null>>>;
   stream(request: StreamRequest, signal: AbortSignal): LogStream;

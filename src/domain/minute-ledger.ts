@@ -4,6 +4,7 @@
 // tells which minutes are already done.
 
 import { hash } from 'node:crypto';
+import type { Piece } from './job.ts';
 
 /** A sum of digests as 16 numbers of 16 bits, lowest last, that carry over only when read: exact for 2^37 events. */
 const LANES = 16;
@@ -19,6 +20,8 @@ export interface MinuteEntry {
   readonly deliveredDigest: string;
   readonly deadLettered: number;
   readonly deadLetteredDigest: string;
+  /** It was set to zero once and its events were sent again: the receiver may have more than is listed here. */
+  readonly resent?: true;
 }
 
 interface Totals {
@@ -28,6 +31,7 @@ interface Totals {
   readonly deliveredSum: Float64Array;
   deadLettered: number;
   readonly deadLetteredSum: Float64Array;
+  resent: boolean;
 }
 
 export class MinuteLedger {
@@ -38,14 +42,16 @@ export class MinuteLedger {
 
   /** Starts from what is durable. */
   constructor(entries: readonly MinuteEntry[] = []) {
-    for (const { minute, delivered, deliveredDigest, deadLettered, deadLetteredDigest } of entries) {
+    for (const entry of entries) {
+      const { minute, delivered, deadLettered } = entry;
       this.#minutes.set(minute, {
         minute,
         isTouched: false,
         delivered,
-        deliveredSum: sumOf(deliveredDigest),
+        deliveredSum: sumOf(entry.deliveredDigest),
         deadLettered,
-        deadLetteredSum: sumOf(deadLetteredDigest),
+        deadLetteredSum: sumOf(entry.deadLetteredDigest),
+        resent: entry.resent === true,
       });
     }
   }
@@ -54,6 +60,13 @@ export class MinuteLedger {
     const totals = this.#touch(Math.floor(timestampMs / MINUTE_MS));
     totals.delivered++;
     addDigest(totals.deliveredSum, eventId);
+  }
+
+  /** An event counted in `minute` belongs into another one. */
+  takeBack(minute: number, eventId: string): void {
+    const totals = this.#touch(minute);
+    totals.delivered--;
+    addDigest(totals.deliveredSum, eventId, -1);
   }
 
   deadLettered(timestampMs: number, eventId: string): void {
@@ -72,6 +85,15 @@ export class MinuteLedger {
 
   untake(entries: readonly MinuteEntry[]): void {
     for (const { minute } of entries) this.#touch(minute);
+  }
+
+  /** Sets a minute to zero: all of its events are sent again. */
+  resend(minute: number): void {
+    const totals = this.#touch(minute);
+    totals.delivered = totals.deadLettered = 0;
+    totals.deliveredSum.fill(0);
+    totals.deadLetteredSum.fill(0);
+    totals.resent = true;
   }
 
   /** All minutes, oldest first. */
@@ -94,24 +116,49 @@ export class MinuteLedger {
     if (!totals) {
       const sum = (): Float64Array => new Float64Array(LANES);
       const counts = { delivered: 0, deliveredSum: sum(), deadLettered: 0, deadLetteredSum: sum() };
-      totals = { minute, isTouched: false, ...counts };
+      totals = { minute, isTouched: false, ...counts, resent: false };
       this.#minutes.set(minute, totals);
     }
     return totals;
   }
 }
 
-function entryOf({ minute, delivered, deliveredSum, deadLettered, deadLetteredSum }: Totals): MinuteEntry {
-  const [deliveredDigest, deadLetteredDigest] = [hexOf(deliveredSum), hexOf(deadLetteredSum)];
-  return { minute, delivered, deliveredDigest, deadLettered, deadLetteredDigest };
+/** Minutes as sorted runs [from, to). */
+export function runsOf(minutes: readonly number[]): readonly Piece[] {
+  const runs: [number, number][] = [];
+  for (const minute of minutes.toSorted((a, b) => a - b)) {
+    const last = runs.at(-1);
+    if (last && minute <= last[1]) last[1] = Math.max(last[1], minute + 1);
+    else runs.push([minute, minute + 1]);
+  }
+  return runs;
+}
+
+export const isInRuns = (runs: readonly Piece[], minute: number): boolean =>
+  runs.some(([from, to]) => minute >= from && minute < to);
+
+function entryOf(totals: Totals): MinuteEntry {
+  const { minute, delivered, deadLettered } = totals;
+  const [deliveredDigest, deadLetteredDigest] = [hexOf(totals.deliveredSum), hexOf(totals.deadLetteredSum)];
+  const digests = { delivered, deliveredDigest, deadLettered, deadLetteredDigest };
+  return { minute, ...digests, ...(totals.resent && { resent: true }) };
+}
+
+/** Whether what one party found in a minute is what the other settled there, delivered or dead-lettered. */
+export function isSettledBy(found: MinuteEntry, settled: MinuteEntry): boolean {
+  const sum = new Float64Array(LANES);
+  for (const digest of [settled.deliveredDigest, settled.deadLetteredDigest]) {
+    sumOf(digest).forEach((lane, at) => (sum[at] = (sum[at] ?? 0) + lane));
+  }
+  return found.delivered === settled.delivered + settled.deadLettered && found.deliveredDigest === hexOf(sum);
 }
 
 /** A BigInt per event took twice as long: 0.5 us. */
-function addDigest(sum: Float64Array, eventId: string): void {
+function addDigest(sum: Float64Array, eventId: string, times = 1): void {
   const digest = hash('sha256', eventId, 'binary');
   for (let lane = 0; lane < LANES; lane++) {
     const bits = digest.charCodeAt(2 * lane) * 256 + digest.charCodeAt(2 * lane + 1);
-    sum[lane] = (sum[lane] ?? 0) + bits;
+    sum[lane] = (sum[lane] ?? 0) + times * bits;
   }
 }
 

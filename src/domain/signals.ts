@@ -17,6 +17,7 @@ export interface Signals {
   'job.moved': { jobId: string; fact: string; from: string; to: string; fence: number };
   'job.refused': { jobId: string; fact: string; why: string };
   'job.fenced': { jobId: string; fence: number; at: string };
+  'job.site_switched': { jobId: string; from: string; site: string; why: string; by: string };
   'job.ended': { jobId: string; state: string; outcome: string | null; durationMs: number };
   'job.crashed': { jobId: string; error: string };
   'jobs.pruned': { jobs: number };
@@ -59,6 +60,7 @@ export const SIGNALS: Readonly<
   'job.moved': { level: 'info', message: 'replay moved' },
   'job.refused': { level: 'warn', message: 'fact refused' },
   'job.fenced': { level: 'warn', message: 'lease lost; this instance stops acting for the replay' },
+  'job.site_switched': { level: 'warn', message: 'replay goes on at another site' },
   'job.ended': { level: 'info', message: 'replay ended' },
   'job.crashed': {
     level: 'error',

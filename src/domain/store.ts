@@ -99,6 +99,10 @@ export interface CutWrite {
   readonly gaps: readonly Gap[];
   /** What became of dead letters that this job sends again, since the last write. */
   readonly letters?: readonly LetterFate[];
+  /** Minutes that are sent again: their open dead letters are none any more. */
+  readonly resent?: readonly number[];
+  /** The site that was read whole: gaps of others are filled by it. */
+  readonly filledBy?: string;
   /** Minutes touched since the last write, with their present totals. */
   readonly minutes: readonly MinuteEntry[];
   /** As with a heartbeat: fresher than the last one's. */

@@ -50,7 +50,9 @@ export function remainderOf(job: Leaving, letters: readonly Position[]): TakenUp
 
 /** Records that no second reading can bring back. */
 export const goneOf = ({ gaps }: Pick<Leaving, 'gaps'>): readonly Gap[] =>
-  gaps.filter(({ reason }) => GONE.has(reason));
+  gaps.filter(({ reason, filledBy }) => GONE.has(reason) && filledBy === undefined);
+
+const isMendable = ({ reason, filledBy }: Gap): boolean => !GONE.has(reason) && filledBy === undefined;
 
 function isOpen(pin: Pin, cut: SourceCut | undefined): boolean {
   if (!cut || cut.owed.length > 0) return true;
@@ -85,7 +87,7 @@ const taken = (begun: readonly Begun[]): TakenUp => ({
 
 /** Below the parent's cut and not settled by it; beyond it everything is new anyway. */
 function piecesOf(source: SourceName, { pins, cut, gaps }: Leaving): readonly Piece[] {
-  const mendable = gaps.filter((gap) => gap.source === source && !GONE.has(gap.reason));
+  const mendable = gaps.filter((gap) => gap.source === source && isMendable(gap));
   const next = cut?.[source]?.next ?? (pins.some((pin) => pin.source === source) ? 0 : Infinity);
   const passed = mendable.map(({ from, to }): Piece => [from, Math.min(to, next)]);
   const second = pins.find((pin) => pin.source === againOf(source));
@@ -137,6 +139,7 @@ export function possibleRepeats(facts: readonly Fact[]): number {
   for (const fact of facts) {
     if (fact.type === 'REQUESTED') possible = fact.takesUp?.boundAdded ?? 0;
     if (fact.type === 'RECLAIMED' && maySend) possible += ownMaxRepeat;
+    if (fact.type === 'SITE_SWITCHED') possible += fact.boundAdded;
     if (fact.type === 'OFFSETS_RESOLVED' || fact.type === 'CONTINUED') maySend = true;
     if (fact.type === 'CLAIMED' || fact.type === 'RECLAIMED') {
       ownMaxRepeat = fact.maxRepeat;

@@ -13,6 +13,7 @@
 import kafkajs from 'kafkajs';
 import type { KafkaConfig } from 'kafkajs';
 import { RepriseError, messageOf } from '../domain/errors.ts';
+import type { Upstream } from '../domain/log.ts';
 import { FETCH_KEY, FETCH_VERSION, decodeFetch, encodeFetch } from './fetch-protocol.ts';
 import type { FetchRequest, FetchResponse } from './fetch-protocol.ts';
 import { FetchSockets } from './fetch-sockets.ts';
@@ -21,6 +22,8 @@ export interface SiteConfig {
   readonly name: string;
   readonly brokers: readonly string[];
   readonly topics: readonly string[];
+  /** Topic -> what it is a copy of; its own topics are not in it. */
+  readonly upstreams?: Readonly<Record<string, Upstream>>;
   readonly ssl?: NonNullable<KafkaConfig['ssl']>;
   readonly sasl?: NonNullable<KafkaConfig['sasl']>;
 }

@@ -1,17 +1,20 @@
 // The delivery log as the rest of the product sees it: the port of domain/log on real clusters. Owned: the
-// connections and the last check of each site. One site is read for now (the first); pins name their site, so
-// a stream finds its cluster by the source. Never throws because Kafka is away: questions repeat until aborted.
+// connections and the last check of each site. A lookup names its site; pins name theirs, so a stream finds its
+// cluster by the source. Never throws because Kafka is away: questions repeat until aborted.
 
 import type { SourceName } from '../domain/ids.ts';
 import { logSourceOf, sourceName } from '../domain/ids.ts';
-import type { BatchMark, Pin } from '../domain/job.ts';
+import type { BatchMark, Evidence, Pin } from '../domain/job.ts';
 import type {
   DeliveryLog,
+  EndsRequest,
   LogStream,
   Lookup,
+  PinnedEnds,
   RangeRequest,
   ReadingNow,
   StreamRequest,
+  Upstream,
 } from '../domain/log.ts';
 import type { Emit } from '../domain/signals.ts';
 import { RepriseError } from '../domain/errors.ts';
@@ -46,6 +49,15 @@ export interface KafkaDeliveryLog extends DeliveryLog {
   close(): Promise<void>;
 }
 
+interface Place {
+  readonly site: string;
+  readonly topic: string;
+  readonly partition: number;
+  /** Partitions of the topic. */
+  readonly count: number;
+  readonly upstream: Upstream | undefined;
+}
+
 /** Questions that are answered without waiting for a connection. */
 const WARM = 4;
 const FETCH_MAX_BYTES = 1024 * 1024;
@@ -76,7 +88,12 @@ class SitesLog implements KafkaDeliveryLog {
       problem: 'not checked yet',
       code: null,
       partitions: null,
+      sinceMs: Date.now(),
     }));
+  }
+
+  get sites(): readonly string[] {
+    return this.#sites.map(({ site }) => site.name);
   }
 
   async check(): Promise<readonly SiteCheck[]> {
@@ -97,16 +114,22 @@ class SitesLog implements KafkaDeliveryLog {
     return this.#checks;
   }
 
-  async lookup(range: RangeRequest, pinEnds: boolean, signal: AbortSignal): Promise<Lookup> {
-    const site = this.#sites[0];
-    if (!site) throw new RepriseError('config_invalid', 'no site of the delivery log is configured');
-    const { name, topics } = site.site;
+  async lookup(asked: string, range: RangeRequest, pinEnds: boolean, signal: AbortSignal): Promise<Lookup> {
+    const site = this.#sites.find((known) => known.site.name === asked);
+    if (!site)
+      throw new RepriseError('config_invalid', `site ${asked} of the delivery log is not configured`);
+    const { name, topics, upstreams = {} } = site.site;
     const count = await retrying(name, this.#emit, signal, () => this.#partitions(site));
     const partition = partitionOf(range.key, count);
     const found = await Promise.all(
       topics.map((topic) =>
         this.#ask(site, topic, signal, (connection) =>
-          this.#pinOf(connection, { topic, partition, count, site: name }, range.fromMs, pinEnds),
+          this.#pinOf(
+            connection,
+            { topic, partition, count, site: name, upstream: upstreams[topic] },
+            range.fromMs,
+            pinEnds,
+          ),
         ),
       ),
     );
@@ -119,7 +142,21 @@ class SitesLog implements KafkaDeliveryLog {
     };
   }
 
-  async ends(pins: readonly Pin[], signal: AbortSignal): Promise<Readonly<Record<SourceName, number>>> {
+  async ends(pins: readonly Pin[], request: EndsRequest, signal: AbortSignal): Promise<PinnedEnds> {
+    const { readThemselves } = request;
+    const toProve = pins.filter(({ copyOf }) => copyOf !== undefined && !readThemselves.has(copyOf));
+    const others = pins.filter((pin) => !toProve.includes(pin));
+    const [ends, proofs] = await Promise.all([
+      this.watermarks(others, signal),
+      Promise.resolve([] as { source: SourceName; end: number; evidence: Evidence }[]),
+    ]);
+    return {
+      ends: { ...ends, ...Object.fromEntries(proofs.map(({ source, end }) => [source, end])) },
+      evidence: Object.fromEntries(proofs.map(({ source, evidence }) => [source, evidence])),
+    };
+  }
+
+  async watermarks(pins: readonly Pin[], signal: AbortSignal): Promise<Readonly<Record<SourceName, number>>> {
     return await this.#each(pins, signal, async (connection, pin) => {
       const { topic, partition } = pin;
       const { offset } = await connection.offsetAt(topic, partition, LATEST);
@@ -159,24 +196,23 @@ class SitesLog implements KafkaDeliveryLog {
     const index = this.#sites.indexOf(site);
     const check = await checkSite(site, this.#expected[index] ?? null);
     this.#expected[index] ??= check.partitions;
-    return check;
+    const before = this.#checks[index];
+    const isSame = before !== undefined && (before.problem === null) === (check.problem === null);
+    return { ...check, sinceMs: isSame ? before.sinceMs : Date.now() };
   }
 
   /** The watermark comes first, so what lies before the end was written while the count was still this one. */
   async #pinOf(
     connection: KafkaConnection,
-    { site, topic, partition, count }: { site: string; topic: string; partition: number; count: number },
+    { site, topic, partition, count, upstream }: Place,
     fromMs: number,
     pinEnds: boolean,
   ): Promise<FoundPin> {
-    const found = await findPin(
-      connection,
-      { source: sourceName(site, topic), topic, partition },
-      fromMs,
-      pinEnds,
-    );
+    const place = { source: sourceName(site, topic), topic, partition };
+    const found = await findPin(connection, place, fromMs, pinEnds && !upstream);
     refuseCount(topic, await connection.partitionsNow(topic), count);
-    return found;
+    if (!upstream) return found;
+    return { ...found, pin: { ...found.pin, copyOf: sourceName(upstream.site, upstream.topic) } };
   }
 
   /** The number of partitions, after a check that found nothing wrong. */

@@ -16,7 +16,10 @@ export interface SiteCheck extends SiteStatus {
   readonly partitions: number | null;
 }
 
-export async function checkSite(connections: Connections, configured: number | null): Promise<SiteCheck> {
+export async function checkSite(
+  connections: Connections,
+  configured: number | null,
+): Promise<Omit<SiteCheck, 'sinceMs'>> {
   const { name, topics } = connections.site;
   let partitions: number | null = null;
   try {

@@ -12,6 +12,7 @@
 
 import { sql } from 'kysely';
 import type { Cut } from '../domain/cut.ts';
+import { JOB_FORMAT } from '../domain/fact.ts';
 import type { Fact, Proposal } from '../domain/fact.ts';
 import type { Counts, JobState } from '../domain/job.ts';
 import type { CutWrite } from '../domain/store.ts';
@@ -124,6 +125,7 @@ async function updateJob(
     .updateTable('replay_jobs')
     .set({
       ...columnsOf(job.state, job.context),
+      ...(job.context.lastFact?.type === 'SITE_SWITCHED' && { format: JOB_FORMAT }),
       turn: turn ? 1 : 0,
       ...(write ? { progress: String(write.progress) } : {}),
       ...leaseColumns(row.state, job.state, lease),

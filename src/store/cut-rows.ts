@@ -8,7 +8,7 @@ import { asSourceName } from '../domain/ids.ts';
 import type { DeadLetter, Gap, GapReason } from '../domain/job.ts';
 import type { MinuteEntry } from '../domain/minute-ledger.ts';
 import type { CutWrite } from '../domain/store.ts';
-import { writeFates } from './dead-letters.ts';
+import { withdrawLetters, writeFates } from './dead-letters.ts';
 import type { Tables } from './schema.ts';
 import type { Tx } from './transaction.ts';
 import { bigint, clip } from './values.ts';
@@ -23,6 +23,8 @@ export async function writeCutRows(tx: Tx, jobId: string, write: CutWrite): Prom
   for (const part of chunks(write.gaps)) await upsertGaps(tx, jobId, part);
   for (const part of chunks(write.minutes)) await upsertMinutes(tx, jobId, part);
   if (write.letters) await writeFates(tx, jobId, write.letters);
+  if (write.resent) await withdrawLetters(tx, jobId, write.resent);
+  if (write.filledBy !== undefined) await fillGaps(tx, jobId, write.filledBy);
 }
 
 async function upsertDeadLetters(tx: Tx, jobId: string, letters: readonly DeadLetter[]): Promise<void> {
@@ -64,6 +66,16 @@ async function upsertGaps(tx: Tx, jobId: string, gaps: readonly Gap[]): Promise<
     .execute();
 }
 
+/** Those that the site answers for itself stay. */
+async function fillGaps(tx: Tx, jobId: string, site: string): Promise<void> {
+  await tx
+    .updateTable('job_gaps')
+    .set({ filled_by: site })
+    .where('job_id', '=', bigint(jobId))
+    .where(sql<string>`SUBSTRING_INDEX(source, '/', 1)`, '!=', site)
+    .execute();
+}
+
 async function upsertMinutes(tx: Tx, jobId: string, minutes: readonly MinuteEntry[]): Promise<void> {
   const rows = minutes.map((entry) => ({
     job_id: bigint(jobId),
@@ -72,6 +84,7 @@ async function upsertMinutes(tx: Tx, jobId: string, minutes: readonly MinuteEntr
     delivered_digest: Buffer.from(entry.deliveredDigest, 'hex'),
     dead_lettered: String(entry.deadLettered),
     dead_lettered_digest: Buffer.from(entry.deadLetteredDigest, 'hex'),
+    resent: entry.resent ? 1 : 0,
   }));
   await tx
     .insertInto('minute_ledger')
@@ -81,6 +94,7 @@ async function upsertMinutes(tx: Tx, jobId: string, minutes: readonly MinuteEntr
       delivered_digest: sql`VALUES(delivered_digest)`,
       dead_lettered: sql`VALUES(dead_lettered)`,
       dead_lettered_digest: sql`VALUES(dead_lettered_digest)`,
+      resent: sql`VALUES(resent)`,
     })
     .execute();
 }
@@ -98,6 +112,7 @@ export async function readMinutes(db: Kysely<Tables>, jobId: string): Promise<re
     deliveredDigest: row.delivered_digest.toString('hex'),
     deadLettered: Number(row.dead_lettered),
     deadLetteredDigest: row.dead_lettered_digest.toString('hex'),
+    ...(row.resent === 1 && { resent: true }),
   }));
 }
 
@@ -123,6 +138,7 @@ export async function readGaps(
         from: Number(row.from_offset),
         to: Number(row.to_offset),
         reason: row.reason as GapReason,
+        ...(row.filled_by !== null && { filledBy: row.filled_by }),
       }));
 }
 

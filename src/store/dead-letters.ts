@@ -8,6 +8,7 @@ import type { DeadLetterState, DeadLetterView, LetterAgain, LetterFate } from '.
 import { asJobId, asSourceName } from '../domain/ids.ts';
 import type { JobId, TenantId } from '../domain/ids.ts';
 import type { Page, PageRequest } from '../domain/replay-store.ts';
+import { MINUTE_MS, runsOf } from '../domain/minute-ledger.ts';
 import type { DeadLetterRow, Tables } from './schema.ts';
 import type { Tx } from './transaction.ts';
 import { bigint, refuseCursor } from './values.ts';
@@ -94,6 +95,19 @@ export async function writeFates(tx: Tx, jobId: string, fates: readonly LetterFa
         .where('by_job', '=', bigint(jobId))
         .execute();
     }
+  }
+}
+
+/** Of these minutes all events are sent again, so what is still open of them is no letter any more. */
+export async function withdrawLetters(tx: Tx, jobId: string, minutes: readonly number[]): Promise<void> {
+  for (const [from, to] of runsOf(minutes)) {
+    await tx
+      .deleteFrom('dead_letters')
+      .where('job_id', '=', bigint(jobId))
+      .where('state', '=', 'open')
+      .where('event_at_ms', '>=', bigint(String(from * MINUTE_MS)))
+      .where('event_at_ms', '<', bigint(String(to * MINUTE_MS)))
+      .execute();
   }
 }
 

@@ -7,12 +7,14 @@ import type { Migration } from 'kysely/migration';
 import * as first from './migrations/0001-first.ts';
 import * as afterwards from './migrations/0002-afterwards.ts';
 import * as keyHash from './migrations/0003-key-hash.ts';
+import * as sites from './migrations/0004-sites.ts';
 import type { Tables } from './schema.ts';
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001-first': first,
   '0002-afterwards': afterwards,
   '0003-key-hash': keyHash,
+  '0004-sites': sites,
 };
 
 export async function migrateToLatest(db: Kysely<Tables>): Promise<void> {

@@ -89,6 +89,7 @@ export interface JobGapRow {
   from_offset: string;
   to_offset: string;
   reason: string;
+  filled_by: Generated<string | null>;
 }
 
 export interface DeadLetterRow {
@@ -112,6 +113,7 @@ export interface MinuteRow {
   delivered_digest: Buffer;
   dead_lettered: string;
   dead_lettered_digest: Buffer;
+  resent: Generated<number>;
 }
 
 export interface InstanceRow {

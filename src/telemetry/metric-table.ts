@@ -37,6 +37,12 @@ function unitOf(name: string): Unit {
 
 /** Set by signals as they come. */
 export const SIGNAL_METRICS = {
+  siteSwitches: counter('site_switches_total', 'Replays that went on at another site.', [
+    'from',
+    'to',
+    'why',
+    'by',
+  ]),
   requested: counter('replays_requested_total', 'Replays that this instance accepted over REST.'),
   claims: counter('job_claims_total', 'Replays claimed by this instance.'),
   reclaims: counter('job_reclaims_total', 'Replays taken over after another owner’s lease ended.'),

@@ -40,6 +40,7 @@ function jobs(_meter: Meters, count: Count, time: Time) {
     'job.moved': ({ fact }) => count(M.transitions, { fact }),
     'job.refused': ({ fact, why }) => count(M.refusals, { fact, why }),
     'job.fenced': () => count(M.fenced),
+    'job.site_switched': ({ from, site, why, by }) => count(M.siteSwitches, { from, to: site, why, by }),
     'job.ended': ({ state, outcome, durationMs }) => {
       count(M.ended, { state, outcome: outcome ?? 'none' });
       time(M.jobSeconds, durationMs);

@@ -111,7 +111,9 @@ export function proposalOf(type: FactType, fence: number, n: number, spec: JobSp
         site: 'dc2',
         pins: [pinTo(9)],
         by: 'ledger',
-        doneMinutes: [n],
+        from: 'dc1',
+        why: 'unreachable',
+        waitingUntilMs: null,
         boundAdded: n,
       };
     case 'DRAINED':

@@ -136,6 +136,8 @@ export class Bench {
         heartbeatIntervalMs: 1,
         cutIntervalMs: 1,
         settleMs: 0,
+        siteDownMs: 60_000,
+        mirrorWaitMs: 0,
         maxRepeat: 1_000,
         maxRate: Infinity,
         concurrency: 4,

@@ -4,6 +4,8 @@ import type { Cut } from '../../src/domain/cut.ts';
 import type { LetterAgain } from '../../src/domain/dead-letter.ts';
 import type { Counts, DeadLetter, Gap } from '../../src/domain/job.ts';
 import { NO_COUNTS } from '../../src/domain/job.ts';
+import { siteOf } from '../../src/domain/ids.ts';
+import { MINUTE_MS } from '../../src/domain/minute-ledger.ts';
 import type { MinuteEntry } from '../../src/domain/minute-ledger.ts';
 import type { CutWrite } from '../../src/domain/store.ts';
 
@@ -24,6 +26,16 @@ export class MemoryCut {
     for (const letter of write.deadLetters) this.deadLetters.set(`${letter.source}@${letter.offset}`, letter);
     for (const entry of write.minutes) this.minutes.set(entry.minute, entry);
     for (const gap of write.gaps) this.#addGap(gap);
+    for (const [place, { timestampMs }] of this.deadLetters) {
+      if (write.resent?.includes(Math.floor(timestampMs / MINUTE_MS))) this.deadLetters.delete(place);
+    }
+    const { filledBy } = write;
+    if (filledBy !== undefined) {
+      const isFilled = ({ source }: Gap): boolean => siteOf(source) !== filledBy;
+      this.gaps.forEach((gap, at) => {
+        if (isFilled(gap)) this.gaps[at] = { ...gap, filledBy };
+      });
+    }
     // One that was given up again stays with the job until the job ends.
     const settled = (write.letters ?? []).filter(({ kind }) => kind !== 'again').map(({ letter }) => letter);
     this.letters = this.letters.filter(

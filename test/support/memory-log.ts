@@ -1,10 +1,18 @@
 // A DeliveryLog in memory: sources as arrays, batches cut as the test likes, everything asynchronous.
 
-import { logSourceOf } from '../../src/domain/ids.ts';
+import { logSourceOf, siteOf } from '../../src/domain/ids.ts';
 import type { SourceName } from '../../src/domain/ids.ts';
-import type { Piece, Pin } from '../../src/domain/job.ts';
+import { RepriseError } from '../../src/domain/errors.ts';
+import type { Evidence, Piece, Pin } from '../../src/domain/job.ts';
 import { identify } from '../../src/domain/identity.ts';
-import type { DeliveryLog, EventBatch, LogEvent, LogStream, StreamRequest } from '../../src/domain/log.ts';
+import type {
+  DeliveryLog,
+  EndsRequest,
+  EventBatch,
+  LogEvent,
+  LogStream,
+  StreamRequest,
+} from '../../src/domain/log.ts';
 
 export interface MemoryRecord {
   readonly key: string;
@@ -22,6 +30,14 @@ export class MemoryLog implements DeliveryLog {
   /** Offsets [from, to) that cannot be read for now, per source. */
   readonly damaged = new Map<SourceName, Piece>();
 
+  /** Sites that do not answer; `breakDown` and `mend` change it. */
+  readonly #down = new Set<string>();
+  /** Copy -> what it is a copy of, and what is found out about it. */
+  readonly copies = new Map<SourceName, { readonly of: SourceName; readonly evidence: Evidence }>();
+  /** Sources that no retry can read, and why. */
+  readonly broken = new Map<SourceName, 'log_replaced' | 'log_unusable'>();
+  #changed: PromiseWithResolvers<void> = Promise.withResolvers();
+
   /** A batch that begins at or behind `at` is not given before `until` resolves. */
   hold: { readonly at: number; readonly until: Promise<unknown> } | null = null;
 
@@ -30,26 +46,81 @@ export class MemoryLog implements DeliveryLog {
     this.#batchSize = batchSize;
   }
 
-  async lookup(_range: unknown, pinEnds: boolean) {
-    await turn();
-    const pins: Pin[] = [...this.#sources].map(([source, records]) => ({
-      source,
-      topic: 'delivery_log',
-      partition: 0,
-      start: 0,
-      end: pinEnds ? records.length : null,
-      first: null,
-    }));
-    return { site: 'dc1', partition: 0, pins, maxRecords: 0, gaps: [] };
+  get sites() {
+    return [...new Set([...this.#sources.keys()].map(siteOf))];
   }
 
-  async ends(pins: readonly Pin[]) {
-    await turn();
+  /** From now on the site answers nobody. */
+  breakDown(site: string): void {
+    this.#down.add(site);
+    this.#change();
+  }
+
+  mend(site: string): void {
+    this.#down.delete(site);
+    this.#change();
+  }
+
+  #change(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
+  }
+
+  async lookup(
+    site: string,
+    _range: unknown,
+    pinEnds: boolean,
+    signal: AbortSignal = new AbortController().signal,
+  ) {
+    await this.#answers(site, signal);
+    const pins = [...this.#sources]
+      .filter(([source]) => siteOf(source) === site)
+      .map(([source, records]): Pin => {
+        const copy = this.copies.get(source);
+        return {
+          source,
+          topic: 'delivery_log',
+          partition: 0,
+          start: 0,
+          end: pinEnds && !copy ? records.length : null,
+          first: null,
+          ...(copy && { copyOf: copy.of }),
+        };
+      });
+    return { site, partition: 0, pins, maxRecords: 0, gaps: [] };
+  }
+
+  async watermarks(pins: readonly Pin[], signal: AbortSignal = new AbortController().signal) {
+    for (const { source } of pins) await this.#answers(siteOf(source), signal);
     return Object.fromEntries(pins.map(({ source }) => [source, this.#sources.get(source)?.length ?? 0]));
   }
 
-  async marks(pins: readonly Pin[]) {
+  async ends(pins: readonly Pin[], { readThemselves }: EndsRequest, signal: AbortSignal) {
+    const ends = await this.watermarks(pins, signal);
+    const evidence = pins.flatMap(({ source, copyOf }): [SourceName, Evidence][] => {
+      const copy = this.copies.get(source);
+      const isNeedless =
+        copyOf !== undefined && readThemselves.has(copyOf) && copy?.evidence !== 'endOffsets';
+      return copy && !isNeedless ? [[source, copy.evidence]] : [];
+    });
+    return { ends, evidence: Object.fromEntries(evidence) };
+  }
+
+  /** Resolves when the site answers. */
+  async #answers(site: string, signal: AbortSignal): Promise<void> {
     await turn();
+    while (this.#down.has(site)) {
+      signal.throwIfAborted();
+      await new Promise<void>((resolve, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+        void this.#changed.promise.then(resolve);
+      });
+    }
+    signal.throwIfAborted();
+  }
+
+  async marks(pins: readonly Pin[], signal: AbortSignal = new AbortController().signal) {
+    for (const { source } of pins) await this.#answers(siteOf(source), signal);
     return Object.fromEntries(pins.map(({ source }) => [source, null]));
   }
 
@@ -58,7 +129,8 @@ export class MemoryLog implements DeliveryLog {
   }
 
   status() {
-    return [];
+    const problemOf = (site: string): string | null => (this.#down.has(site) ? 'it is down' : null);
+    return this.sites.map((site) => ({ site, reachable: true, problem: problemOf(site), sinceMs: 0 }));
   }
 
   stream(request: StreamRequest, signal: AbortSignal): LogStream {
@@ -67,6 +139,7 @@ export class MemoryLog implements DeliveryLog {
       next: async () => {
         await turn();
         if (this.hold && next >= this.hold.at) await this.hold.until;
+        await this.#readable(request, signal);
         signal.throwIfAborted();
         const batch = this.#batch(request, next);
         next = batch.next;
@@ -74,6 +147,16 @@ export class MemoryLog implements DeliveryLog {
       },
       close: () => Promise.resolve(),
     };
+  }
+
+  async #readable({ pin, onWait }: StreamRequest, signal: AbortSignal): Promise<void> {
+    const source = logSourceOf(pin.source);
+    const code = this.broken.get(source);
+    if (code) throw new RepriseError(code, `${source} is broken`);
+    if (!this.#down.has(siteOf(source))) return;
+    onWait?.({ why: 'broker', sinceMs: Date.now(), detail: 'it is down' });
+    await this.#answers(siteOf(source), signal);
+    onWait?.(null);
   }
 
   #batch(request: StreamRequest, from: number): EventBatch {

@@ -7,6 +7,7 @@ import { TurnShare } from '../../src/actors/turn-share.ts';
 import type { Edges } from '../../src/actors/edges.ts';
 import { systemClock } from '../../src/domain/clock.ts';
 import { asInstanceId, asSourceName } from '../../src/domain/ids.ts';
+import type { SourceName } from '../../src/domain/ids.ts';
 import type { JobSpec } from '../../src/domain/job.ts';
 import type { Answer, SendRequest } from '../../src/domain/sender.ts';
 import type { HeartbeatDetail } from '../../src/domain/store.ts';
@@ -32,6 +33,7 @@ export interface World {
   readonly batch: number;
   readonly seed: number;
   readonly heartbeatIntervalMs?: number;
+  readonly siteDownMs?: number;
 }
 
 /** A small generator, so that a failing case runs again the same way. */
@@ -82,8 +84,16 @@ export class Stage {
   #crash: () => void = () => undefined;
   #cancel: () => void = () => undefined;
 
-  /** `other`: what the second source holds, instead of copies of the first one. */
-  constructor(given: World, store = new MemoryJobStore(spec), other: readonly MemoryRecord[] | null = null) {
+  /** Called before each write or send of any owner, with how many there were before. */
+  beforeStep: (steps: number) => void = () => undefined;
+  #allSteps = 0;
+
+  /** `other`: what the second source holds, instead of copies of the first one; or all sources. */
+  constructor(
+    given: World,
+    store = new MemoryJobStore(spec),
+    other: readonly MemoryRecord[] | ReadonlyMap<SourceName, readonly MemoryRecord[]> | null = null,
+  ) {
     this.store = store;
     this.#world = given;
     this.#random = numbers(given.seed);
@@ -92,10 +102,12 @@ export class Stage {
       .map((n) => given.records[n % given.records.length])
       .filter((r) => r !== undefined);
     this.log = new MemoryLog(
-      new Map([
-        [A, given.records],
-        [B, other ?? copies],
-      ]),
+      other instanceof Map
+        ? other
+        : new Map([
+            [A, given.records],
+            [B, (other as readonly MemoryRecord[] | null) ?? copies],
+          ]),
       () => 1 + Math.floor(this.#random() * given.batch),
     );
     this.store.beforeWrite = () => {
@@ -140,6 +152,7 @@ export class Stage {
 
   /** One write or send: the planned crash comes before it or after it. */
   #step(): void {
+    this.beforeStep(this.#allSteps++);
     this.#steps++;
     if (this.#steps === this.cancelAt) {
       this.cancelAt = Infinity;
@@ -213,6 +226,8 @@ export class Stage {
         heartbeatIntervalMs: this.#world.heartbeatIntervalMs ?? 10_000,
         cutIntervalMs: 2,
         settleMs: 0,
+        siteDownMs: this.#world.siteDownMs ?? 60_000,
+        mirrorWaitMs: 0,
         maxRepeat: this.#world.maxRepeat,
         maxRate: Infinity,
         concurrency: 16,

@@ -102,11 +102,12 @@ function changesOf(context: JobContext, fact: Fact): Partial<JobContext> {
         wanted: null,
       };
     case 'ENDS_PINNED':
-      return { pins: pinEnds(context.pins, fact.ends), waitingUntilMs: null };
+      return { pins: pinEnds(context.pins, fact), waitingUntilMs: null };
     case 'SITE_SWITCHED':
       return {
         site: fact.site,
         pins: fact.pins,
+        waitingUntilMs: fact.waitingUntilMs,
         duplicateBound: context.duplicateBound + fact.boundAdded,
       };
     case 'DRAINED':
@@ -149,7 +150,11 @@ function claimed(fact: Extract<Fact, { type: 'CLAIMED' | 'RECLAIMED' }>): Partia
 
 function pinEnds(
   pins: readonly Pin[] | null,
-  ends: Extract<Fact, { type: 'ENDS_PINNED' }>['ends'],
+  { ends, evidence }: Extract<Fact, { type: 'ENDS_PINNED' }>,
 ): readonly Pin[] | null {
-  return pins?.map((pin) => ({ ...pin, end: ends[pin.source] ?? pin.end })) ?? null;
+  const pinned = (pin: Pin): Pin => {
+    const seen = evidence?.[pin.source];
+    return { ...pin, end: ends[pin.source] ?? pin.end, ...(seen && { evidence: seen }) };
+  };
+  return pins?.map(pinned) ?? null;
 }

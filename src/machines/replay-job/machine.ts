@@ -6,6 +6,7 @@
 
 import { assign, fromCallback, setup } from 'xstate';
 import type { Fact } from '../../domain/fact.ts';
+import { mayBeWhole } from '../../domain/whole.ts';
 import { evolve, NO_JOB } from './context.ts';
 import type { JobContext } from './context.ts';
 
@@ -54,12 +55,13 @@ const base = setup({
       'fence' in event &&
       event.fence === context.fence &&
       context.pins !== null &&
-      context.pins.some((pin) => pin.end === null),
+      context.pins.some((pin) => pin.end === null && !pin.isLeft),
     endsPinned: ({ context, event }) =>
       'fence' in event &&
       event.fence === context.fence &&
       context.pins !== null &&
-      context.pins.every((pin) => pin.end !== null),
+      context.pins.every((pin) => pin.end !== null || pin.isLeft) &&
+      (event.type !== 'DRAINED' || event.outcome !== 'complete' || mayBeWhole(context.pins)),
     pauses: ({ context, event }) =>
       event.type === 'PAUSED' &&
       event.fence === context.fence &&

@@ -20,7 +20,7 @@ const log = createDeliveryLog(
 );
 const { signal } = new AbortController();
 const range = { key, fromMs: 0, toMs: Date.now() + DAY_MS, identity: 'value', scan: 'bounded' } as const;
-const { pins } = await log.lookup(range, true, signal);
+const { pins } = await log.lookup(log.sites[0] ?? '', range, true, signal);
 const [pin] = pins;
 if (!pin || pin.start !== 0 || pin.end !== Number(end)) throw new Error(`pinned ${JSON.stringify(pins)}`);
 const stream = log.stream({ ...range, pin, start: pin.start, end: () => pin.end }, signal);

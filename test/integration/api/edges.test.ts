@@ -161,7 +161,7 @@ describe('operation', () => {
   it('is alive, and ready without Kafka but not without the database', async () => {
     const none = { authorization: '' };
     expect((await api.call('GET', '/healthz', undefined, none)).body).toEqual({ status: 'alive' });
-    const sites = [{ site: 'dc1', reachable: false, problem: 'no broker answers' }];
+    const sites = [{ site: 'dc1', reachable: false, problem: 'no broker answers', sinceMs: 0 }];
     api.readiness = { database: null, sites };
     const ready = await api.call('GET', '/readyz', undefined, none);
     expect(ready.status).toBe(200);

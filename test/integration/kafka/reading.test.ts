@@ -64,7 +64,7 @@ describe('a range', () => {
     const topic = await freshTopic();
     await produce(topic, [message('old', -5000)]);
     const { log } = openLog(topic);
-    const found = await log.lookup(range, true, never);
+    const found = await log.lookup('a', range, true, never);
     expect(found.pins[0]).toMatchObject({ start: 1, end: 1, first: null });
     expect(found.maxRecords).toBe(0);
     expect((await readAll(await openStream(log))).values).toEqual([]);
@@ -214,7 +214,7 @@ describe('following', () => {
     await produce(topic, [message('a'), message('b')]);
     const { log } = openLog(topic);
     const pin = await pinOf(log, range, false);
-    expect(await log.ends([pin], never)).toEqual({ [pin.source]: 2 });
+    expect(await log.watermarks([pin], never)).toEqual({ [pin.source]: 2 });
     expect(await log.marks([pin], never)).toEqual({ [pin.source]: pin.first });
   });
 });

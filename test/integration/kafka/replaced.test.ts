@@ -130,10 +130,10 @@ describe('a topic that got more partitions', () => {
     // The last check found nothing wrong, and says so still.
     expect(log.status()).toMatchObject([{ problem: null }]);
     await becomes(() =>
-      expect(log.lookup(range, true, never)).rejects.toMatchObject({ code: 'partition_mismatch' }),
+      expect(log.lookup('a', range, true, never)).rejects.toMatchObject({ code: 'partition_mismatch' }),
     );
     const stop = new AbortController();
-    const ends = log.ends([pin], stop.signal);
+    const ends = log.watermarks([pin], stop.signal);
     ends.catch(() => undefined);
     await vi.waitFor(() => {
       const retry = expect.objectContaining({ error: `topic ${topic} has 3 partitions` }) as unknown;
@@ -157,7 +157,7 @@ describe('a topic that may not be read any more', () => {
     atEnd(() => rights.close());
     await rights.denyReading(topic);
     const denied = { code: 'log_unusable', detail: expect.stringContaining('not allowed') as unknown };
-    await becomes(() => expect(log.lookup(range, true, never)).rejects.toMatchObject(denied));
+    await becomes(() => expect(log.lookup('a', range, true, never)).rejects.toMatchObject(denied));
     await expect(log.marks([pin], never)).rejects.toMatchObject(denied);
     expect(await log.check()).toMatchObject([{ reachable: true, code: 'log_unusable' }]);
     expect(log.status()[0]?.problem).toContain('not allowed');

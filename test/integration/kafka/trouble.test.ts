@@ -37,7 +37,7 @@ describe('retention', () => {
     for (let i = 0; i < 4; i++) await produce(topic, [message(`${i}`, i)]);
     await deleteBefore(topic, 2);
     const { log } = openLog(topic);
-    const found = await log.lookup(range, true, never);
+    const found = await log.lookup('a', range, true, never);
     expect(found.pins[0]).toMatchObject({ start: 2, end: 4 });
     expect(found.gaps).toMatchObject([{ from: 0, to: 2, reason: 'retention' }]);
     expect(await readAll(await openStream(log))).toMatchObject({ values: ['2', '3'], gaps: [] });
@@ -49,7 +49,7 @@ describe('retention', () => {
     await produce(topic, [message('old', -10)]);
     await produce(topic, [message('a')]);
     await deleteBefore(topic, 1);
-    const { gaps, pins } = await openLog(topic).log.lookup(range, true, never);
+    const { gaps, pins } = await openLog(topic).log.lookup('a', range, true, never);
     expect(gaps).toEqual([]);
     expect(pins[0]).toMatchObject({ start: 2 });
   });
@@ -76,7 +76,7 @@ describe('retention', () => {
       const topic = await freshTopic(1, { 'retention.ms': retentionMs });
       await produce(topic, [message('a'), message('b')]);
       await deleteBefore(topic, 2);
-      const { gaps } = await openLog(topic).log.lookup(range, true, never);
+      const { gaps } = await openLog(topic).log.lookup('a', range, true, never);
       expect(gaps.map(({ reason }) => reason)).toEqual(reasons);
     }
   });
@@ -189,7 +189,7 @@ describe('a broker', () => {
     proxy.cut();
     expect(await log.check()).toMatchObject([{ site: 'a', reachable: false }]);
     expect(log.status()[0]?.problem).toBeTruthy();
-    const looking = log.lookup(range, true, never);
+    const looking = log.lookup('a', range, true, never);
     proxy.heal();
     expect((await looking).pins[0]).toMatchObject({ start: 0, end: 8 });
     expect(await log.check()).toMatchObject([{ reachable: true, problem: null }]);
@@ -201,7 +201,7 @@ describe('a broker', () => {
     const pin = await pinOf(log);
     proxy.cut();
     const stop = new AbortController();
-    const looking = log.lookup(range, true, stop.signal);
+    const looking = log.lookup('a', range, true, stop.signal);
     const stream = log.stream({ ...range, pin, start: 0, end: () => 8 }, stop.signal);
     const reading = stream.next();
     stop.abort();
@@ -253,14 +253,14 @@ describe('a site', () => {
     const topic = await freshTopic(1, settings);
     const { log } = openLog(topic);
     expect(await log.check()).toMatchObject([{ reachable: true, code }]);
-    await expect(log.lookup(range, true, never)).rejects.toMatchObject({ code });
+    await expect(log.lookup('a', range, true, never)).rejects.toMatchObject({ code });
   });
 
   it('with another number of partitions is refused', async () => {
     const topic = await freshTopic(3);
     const { log } = openLog(topic, { partitions: 4 });
     expect(await log.check()).toMatchObject([{ code: 'partition_mismatch' }]);
-    await expect(log.lookup(range, true, never)).rejects.toMatchObject({ code: 'partition_mismatch' });
+    await expect(log.lookup('a', range, true, never)).rejects.toMatchObject({ code: 'partition_mismatch' });
   });
 
   it('with topics of different partition counts is refused', async () => {

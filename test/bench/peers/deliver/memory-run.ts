@@ -92,6 +92,8 @@ function edges(store: JobStore): Run['edges'] {
       heartbeatIntervalMs: LEASE_MS,
       cutIntervalMs: CUT_MS,
       settleMs: 0,
+      siteDownMs: 60_000,
+      mirrorWaitMs: 0,
       maxRepeat: MAX_REPEAT,
       maxRate: RATE,
       concurrency: work.connections,
