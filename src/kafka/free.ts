@@ -13,13 +13,25 @@ export function free({ buffer }: Buffer): void {
   if (buffer instanceof ArrayBuffer && buffer.byteLength > Buffer.poolSize) buffer.transfer(0);
 }
 
+type Collect = (options: { type: 'minor' } | { type: 'major'; flavor: 'last-resort' }) => void;
+
 /** Collects this thread's young heap when it is called: 1 to 2 ms, and it frees buffers that V8 would let gather. */
 export function youngCollection(): () => void {
-  // A context that is made while the flag is set has the function: no flag is needed on the command line.
-  setFlagsFromString('--expose-gc');
-  const gc = runInNewContext('gc') as (options: { type: 'minor' }) => void;
-  setFlagsFromString('--no-expose-gc');
+  const gc = collector();
   return () => {
     gc({ type: 'minor' });
   };
+}
+
+/** Collects all of this thread's heap, and gives back what it does not need now. Takes some 100 ms. */
+export function fullCollection(): void {
+  collector()({ type: 'major', flavor: 'last-resort' });
+}
+
+/** A context that is made while the flag is set has the function: no flag is needed on the command line. */
+function collector(): Collect {
+  setFlagsFromString('--expose-gc');
+  const gc = runInNewContext('gc') as Collect;
+  setFlagsFromString('--no-expose-gc');
+  return gc;
 }
