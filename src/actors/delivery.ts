@@ -7,6 +7,7 @@
 import { setMaxListeners } from 'node:events';
 import type { Message } from '../domain/message.ts';
 import type { Answer } from '../domain/sender.ts';
+import { Admission } from './admission.ts';
 import { CutKeeper } from './cut-keeper.ts';
 import { Endpoint } from './endpoint.ts';
 import { Outbox } from './outbox.ts';
@@ -37,6 +38,7 @@ class Delivery {
   /** Aborts what is in flight: the lease is over, or the run ends. */
   #flights = new AbortController();
   readonly #cutKeeper: CutKeeper;
+  readonly #admission: Admission;
   readonly #outbox: Outbox;
   readonly #settlement: Settlement;
   /** Requests, not events. */
@@ -54,6 +56,7 @@ class Delivery {
     this.#signal = signal;
     setMaxListeners(0, this.#flights.signal);
     this.#cutKeeper = new CutKeeper(run, signal);
+    this.#admission = new Admission(run, endpoint, this.#cutKeeper, this.#wakeIn);
     this.#outbox = new Outbox(run.job.spec.order === 'strict');
     this.#settlement = new Settlement(run, endpoint, this.#outbox);
   }
@@ -136,10 +139,14 @@ class Delivery {
         this.#idle(now);
         break;
       }
-      if (!this.#mayStart(now)) break;
+      // The lease was asked above, and is again as bytes are written.
+      if (this.#flights.signal.aborted || !this.#admission.mayStart(this.#inFlight, now)) break;
+      const { room } = this.#run.progress.cut;
+      const packing = this.#packing;
+      if (this.#run.work.size > 0 && this.#outbox.wouldBeShort(now, packing, room)) break;
       if (!this.#takesTurn()) break;
-      const message = this.#outbox.next(now, this.#packing, this.#run.progress.cut.room);
-      if (!this.#mayStartAll(message.events.length, now)) {
+      const message = this.#outbox.next(now, packing, room);
+      if (!this.#admission.mayStartAll(message.events.length, now)) {
         this.#outbox.putBack(message);
         break;
       }
@@ -185,53 +192,6 @@ class Delivery {
     }
   }
 
-  /** Whether anything may start at all. The lease was asked at the pump's beginning, and is again as bytes are written. */
-  #mayStart(now: number): boolean {
-    const { edges } = this.#run;
-    const { window } = this.#endpoint;
-    if (this.#flights.signal.aborted) return false;
-    if (this.#endpoint.health.isSuspended && !this.#mayProbe(now)) return false;
-    if (window.room(this.#inFlight, now) === 0) {
-      const heldMs = window.waitMs(now);
-      if (heldMs > 0) {
-        this.#run.enter('throttled');
-        edges.emit('delivery.limited', { by: 'receiver', waitMs: heldMs });
-        this.#wakeIn(heldMs);
-      }
-      return false;
-    }
-    return this.#isWithinBound(1);
-  }
-
-  /** Whether a message of so many events may: each counts against the repeat bound and the rate. */
-  #mayStartAll(events: number, now: number): boolean {
-    if (!this.#isWithinBound(events)) return false;
-    const paceMs = this.#endpoint.pace.take(now, events);
-    if (paceMs === 0) return true;
-    this.#run.enter('throttled');
-    this.#run.edges.emit('delivery.limited', { by: 'rate', waitMs: paceMs });
-    this.#wakeIn(paceMs);
-    return false;
-  }
-
-  #isWithinBound(events: number): boolean {
-    const mayStart = this.#run.progress.cut.mayStart(events);
-    if (!mayStart) this.#cutKeeper.cutNow();
-    return mayStart;
-  }
-
-  /** While the endpoint is down: one at a time, when the next probe is due. */
-  #mayProbe(now: number): boolean {
-    const { health } = this.#endpoint;
-    this.#run.enter('throttled');
-    if (this.#inFlight > 0) return false;
-    const waitMs = health.nextProbeMs - now;
-    if (waitMs <= 0) return true;
-    this.#run.edges.emit('delivery.limited', { by: 'endpoint_down', waitMs });
-    this.#wakeIn(waitMs);
-    return false;
-  }
-
   #start(message: Message, sentAtMs: number): void {
     this.#inFlight++;
     this.#run.progress.cut.started(message.events.length);
@@ -260,7 +220,7 @@ class Delivery {
     this.#pump();
   }
 
-  #wakeIn(ms: number): void {
+  readonly #wakeIn = (ms: number): void => {
     if (this.#timer) clearTimeout(this.#timer);
     this.#timer = setTimeout(
       () => {
@@ -269,7 +229,7 @@ class Delivery {
       },
       Math.max(0, ms),
     );
-  }
+  };
 
   #releaseFeeder(): void {
     this.#wakeFeeder?.();

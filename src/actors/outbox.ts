@@ -1,5 +1,6 @@
 // What one run has to send: events as dedupe gave them, and messages that wait for their turn or their next attempt.
-// Owns which comes next and what goes into one request. A batch never waits for more events: what is queued goes.
+// Owns which comes next and what goes into one request. A batch never waits for events that have not come: what is queued
+// goes, but delivery may take in first what has been offered already.
 // Refuses to decide whether anything may be sent now. Invariant: in strict order an older message is always next,
 // however long it still waits.
 
@@ -64,6 +65,12 @@ export class Outbox {
   has(nowMs: number): boolean {
     if (this.#waiting.due(nowMs)) return true;
     return this.queued > 0 && !(this.#isStrict && this.#waiting.size > 0);
+  }
+
+  /** Whether the next message would be a new one and would be larger if more were queued. */
+  wouldBeShort(nowMs: number, packing: Packing, room: number): boolean {
+    if (this.#waiting.due(nowMs)) return false;
+    return this.queued < room && !this.holdsMessage(packing);
   }
 
   /**

@@ -31,7 +31,7 @@ export class OwedAgain {
   constructor(run: Run) {
     this.#run = run;
     for (const { pin } of run.reading.sources) {
-      for (const [offset, identity] of run.progress.cut.owedOf(pin.source)) {
+      for (const [offset, identity] of run.progress.cut.owedOf(pin.source).values()) {
         const position = { source: pin.source, offset, met: false };
         this.#positions.set(identity, [...(this.#positions.get(identity) ?? []), position]);
       }

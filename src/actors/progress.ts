@@ -98,14 +98,14 @@ export class Progress {
   delivered(event: LogEvent): void {
     this.#settle(event);
     this.letters.delivered(event.identity);
-    this.ledger.delivered(event.timestampMs, event.eventId);
+    this.ledger.delivered(event.timestampMs, event.digest);
     this.counts.delivered++;
     this.mark++;
   }
 
   deadLettered(event: LogEvent, fate: { reason: string; lastStatus: number | null; attempts: number }): void {
     this.#settle(event);
-    this.ledger.deadLettered(event.timestampMs, event.eventId);
+    this.ledger.deadLettered(event.timestampMs, event.digest);
     this.counts.deadLettered++;
     this.mark++;
     if (this.letters.givenUp(event.identity, fate)) return;

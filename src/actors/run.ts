@@ -19,8 +19,11 @@ import { Reading } from './reading.ts';
 
 export type Phase = HeartbeatDetail['phase'];
 
-/** Chunks between dedupe and delivery. What is queued there is owed, so it stays short. */
-const WORK_CREDITS = 1;
+/**
+ * Chunks between dedupe and delivery. What is queued there is owed, so it stays short; but one more than is asked for,
+ * so that delivery sees that a batch need not go short: with 1 batches of 100 went out as 62 on average.
+ */
+const WORK_CREDITS = 2;
 
 /** failover.ts, as the children see it. */
 export interface SiteFailover {

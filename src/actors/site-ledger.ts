@@ -143,8 +143,8 @@ async function collect(run: Run, reading: Reading, settled: readonly MinuteEntry
       const minute = Math.floor(event.timestampMs / MINUTE_MS);
       const known = earliest.see(event.identity, minute);
       if (known !== null && known <= minute) continue;
-      if (known !== null && wanted.has(known)) ledger.takeBack(known, event.eventId);
-      if (wanted.has(minute)) ledger.delivered(event.timestampMs, event.eventId);
+      if (known !== null && wanted.has(known)) ledger.takeBack(known, event.digest);
+      if (wanted.has(minute)) ledger.delivered(event.timestampMs, event.digest);
       // More than can be remembered: what was settled cannot be told from the rest.
       if (earliest.size > run.edges.settings.dedupeMaxEntries) return null;
     }

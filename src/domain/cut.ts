@@ -27,7 +27,8 @@ export type Cut = Readonly<Record<SourceName, SourceCut>>;
 
 interface SourceState {
   next: number;
-  readonly owed: Map<number, string>;
+  /** By offset; as the cut has them, because each is taken several times: new pairs for each cut were 200 bytes per event. */
+  readonly owed: Map<number, Owed>;
 }
 
 /** A cut taken at one instant, with what it makes safe once it is durable. */
@@ -39,6 +40,9 @@ export interface TakenCut {
 /** The live side of the cut; everything is synchronous, so `take()` is one instant over all sources. */
 export class CutTracker {
   readonly #sources = new Map<SourceName, SourceState>();
+  /** The one asked for last: the next event is mostly of the same source. */
+  #lastName: SourceName | null = null;
+  #lastState: SourceState | null = null;
   readonly #maxRepeat: number;
   #inFlight = 0;
   #settled = 0;
@@ -53,7 +57,7 @@ export class CutTracker {
   /** Begins a source at `next`; owed positions of an earlier cut are owed again. */
   begin(source: SourceName, next: number, owed: readonly Owed[] = []): void {
     if (this.#sources.has(source)) throw new Error(`source ${source} was begun twice`);
-    this.#sources.set(source, { next, owed: new Map(owed) });
+    this.#sources.set(source, { next, owed: new Map(owed.map((each) => [each[0], each])) });
   }
 
   /** Another site is read from its start; nothing is in flight. */
@@ -82,7 +86,7 @@ export class CutTracker {
 
   /** The event at `offset` passed dedupe and is to be delivered. Call before `advance` passes it. */
   owe(source: SourceName, offset: number, identity: string): void {
-    this.#state(source).owed.set(offset, identity);
+    this.#state(source).owed.set(offset, [offset, identity]);
     this.#revision++;
   }
 
@@ -147,7 +151,7 @@ export class CutTracker {
   }
 
   /** The positions that are owed at one source, for a resume. */
-  owedOf(source: SourceName): ReadonlyMap<number, string> {
+  owedOf(source: SourceName): ReadonlyMap<number, Owed> {
     return this.#state(source).owed;
   }
 
@@ -158,7 +162,8 @@ export class CutTracker {
   /** The cut of this instant. Hand the answer to `durable` when the database has it. */
   take(): TakenCut & { readonly revision: number } {
     const cut: Record<string, SourceCut> = {};
-    for (const [source, state] of this.#sources) cut[source] = { next: state.next, owed: [...state.owed] };
+    for (const [source, state] of this.#sources)
+      cut[source] = { next: state.next, owed: [...state.owed.values()] };
     return { cut, settledUpTo: this.#settled, revision: this.#revision };
   }
 
@@ -168,8 +173,11 @@ export class CutTracker {
   }
 
   #state(source: SourceName): SourceState {
+    if (this.#lastState && source === this.#lastName) return this.#lastState;
     const state = this.#sources.get(source);
     if (!state) throw new Error(`source ${source} is not part of this job`);
+    this.#lastName = source;
+    this.#lastState = state;
     return state;
   }
 }

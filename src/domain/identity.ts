@@ -14,6 +14,8 @@ export interface EventIdentity {
   readonly eventId: string;
   /** 128 bits as 22 base64url characters: what the dedupe memory keeps. */
   readonly identity: string;
+  /** SHA-256 of `eventId` as 32 latin1 characters, of which the identity is the beginning. */
+  readonly digest: string;
 }
 
 /** `header` is the last `event-id` header's bytes, or null. */
@@ -24,7 +26,7 @@ export function identify(
   mode: IdentityMode,
 ): EventIdentity {
   const eventId = eventIdOf(header, value, timestampMs, mode);
-  return { eventId, identity: identityOf(eventId) };
+  return { eventId, identity: identityOf(eventId), digest: digestOf(eventId) };
 }
 
 /** Its id alone, at most 128 characters. */
@@ -39,6 +41,8 @@ export function eventIdOf(
 
 /** The identity of an event that is known by its id alone. */
 export const identityOf = (eventId: string): string => hash('sha256', eventId, 'base64url').slice(0, 22);
+
+export const digestOf = (eventId: string): string => hash('sha256', eventId, 'binary');
 
 function nameOf(header: Buffer): string {
   const text = header.toString('latin1');

@@ -18,6 +18,8 @@ export interface LogEvent {
   readonly eventId: string;
   /** 128 bits of SHA-256 of the identity as 22 base64url characters; empty for tombstones. */
   readonly identity: string;
+  /** All of that SHA-256, as 32 latin1 characters, for the minute ledger; empty for tombstones. */
+  readonly digest: string;
   /** Records walked over in this batch up to and including this one. */
   readonly scannedBefore: number;
 }

@@ -128,7 +128,9 @@ export function halvesOf(message: Message): readonly [Message, Message] {
 export function messageId({ events }: Message): string {
   const [first] = events;
   if (first && events.length === 1) return first.eventId;
-  return `b_${hash('sha256', events.map(({ eventId }) => eventId).join('\n'), 'base64url')}`;
+  let ids = first?.eventId ?? '';
+  for (let at = 1; at < events.length; at++) ids += `\n${events[at]?.eventId ?? ''}`;
+  return `b_${hash('sha256', ids, 'base64url')}`;
 }
 
 /** `mode`: the webhook's, which the message fits. */

@@ -1,6 +1,7 @@
 // The example job of the tests: what was asked, the piece of log it reads, a cut, and a proposal of each fact type.
 
 import type { Fact, FactType, Proposal } from '../../src/domain/fact.ts';
+import { digestOf } from '../../src/domain/identity.ts';
 import { asInstanceId, asSourceName, asWebhookId } from '../../src/domain/ids.ts';
 import { NO_COUNTS } from '../../src/domain/job.ts';
 import type { JobSpec, Pin } from '../../src/domain/job.ts';
@@ -65,7 +66,7 @@ export const bareCut = (next: number): CutWrite => ({
 /** A cut with something in each of its parts. */
 export function fullCut(next: number, progress = next): CutWrite {
   const ledger = new MinuteLedger();
-  ledger.delivered(0, `event ${next}`);
+  ledger.delivered(0, digestOf(`event ${next}`));
   return {
     ...bareCut(next),
     cut: { [SOURCE]: { next, owed: [[next - 1, 'AAAAAAAAAAAAAAAAAAAAAA']] } },

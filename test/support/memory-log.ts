@@ -206,7 +206,7 @@ function eventOf(
   scannedBefore: number,
 ): LogEvent {
   const place = { source, partition, offset, timestampMs: record.timestampMs, scannedBefore };
-  if (record.tombstone) return { ...place, value: null, eventId: '', identity: '' };
+  if (record.tombstone) return { ...place, value: null, eventId: '', identity: '', digest: '' };
   const value = Buffer.from(`{"id":"${record.id}"}`);
   return { ...place, value, ...identify(Buffer.from(record.id), value, record.timestampMs, 'value') };
 }

@@ -20,6 +20,7 @@ const events = (count: number, from = 0): LogEvent[] =>
     value: Buffer.from(`${from + n}`),
     eventId: `e${from + n}`,
     identity: '',
+    digest: '',
     scannedBefore: 1,
   }));
 const offsets = (message: Message): number[] => message.events.map(({ offset }) => offset);
@@ -84,6 +85,17 @@ describe('the outbox', () => {
       [2, 3],
       [4, 5],
     ]);
+  });
+
+  it('knows when the next message would be larger if more were queued', () => {
+    const outbox = holding(3);
+    expect(outbox.wouldBeShort(0, { ...LINES, most: 4 }, 1_000)).toBe(true);
+    expect(outbox.wouldBeShort(0, { ...LINES, most: 3 }, 1_000)).toBe(false);
+    expect(outbox.wouldBeShort(0, { ...LINES, most: 4 }, 3)).toBe(false);
+    expect(outbox.wouldBeShort(0, SINGLE, 1_000)).toBe(false);
+    // What waits goes as it is, whatever is queued behind it.
+    outbox.later(outbox.next(0, LINES, 2), 0);
+    expect(outbox.wouldBeShort(0, { ...LINES, most: 4 }, 1_000)).toBe(false);
   });
 
   it('knows when the queue has enough for a message, by events or by bytes', () => {

@@ -15,7 +15,14 @@ const key = { jobId: asJobId('1'), fence: 1, token: 't' };
 
 function event(source: string, offset: number, timestampMs: number): LogEvent {
   const place = { source: asSourceName(source), partition: 0, offset, timestampMs };
-  return { ...place, value: Buffer.alloc(1), eventId: `${source}${offset}`, identity: '', scannedBefore: 1 };
+  return {
+    ...place,
+    value: Buffer.alloc(1),
+    eventId: `${source}${offset}`,
+    identity: '',
+    digest: '',
+    scannedBefore: 1,
+  };
 }
 
 function waiting(rank: number, dueMs: number): Message {

@@ -28,6 +28,7 @@ function eventOf(value: Buffer | string | null, offset = 0): LogEvent {
     value: typeof value === 'string' ? Buffer.from(value) : value,
     eventId: `e${offset}`,
     identity: '',
+    digest: '',
     scannedBefore: 1,
   };
 }

@@ -1,18 +1,20 @@
-// Many identities at once are what domain/identity.ts says of each alone; jobs that run have stored them.
+// Many identities and digests at once are what domain/identity.ts says of each alone; jobs that run have stored them.
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { identityOf } from '../../../src/domain/identity.ts';
+import { digestOf, identityOf } from '../../../src/domain/identity.ts';
 import { Identities } from '../../../src/kafka/identities.ts';
 
 const identities = new Identities();
 const told = (ids: readonly string[]): string => Buffer.from(identities.of(ids)).toString('latin1');
-const expected = (ids: readonly string[]): string => ids.map((id) => `${identityOf(id)}${id}`).join('');
+const expected = (ids: readonly string[]): string =>
+  ids.map((id) => `${identityOf(id)}${digestOf(id)}${id}`).join('');
 const SIGNS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-';
 
 describe('Identities', () => {
   it('are known ones', () => {
-    expect(told(['abc'])).toBe('ungWv48Bz-pBQUDeXa4iI7abc');
+    const digest = Buffer.from('ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad', 'hex');
+    expect(told(['abc'])).toBe(`ungWv48Bz-pBQUDeXa4iI7${digest.toString('latin1')}abc`);
     expect(told([])).toBe('');
   });
 

@@ -42,7 +42,7 @@ function expected(from: number, to: number) {
     ...{ source: SOURCE, partition: 4, offset: 3 * at, timestampMs: T + at, value, scannedBefore: at + 1 },
     ...(value
       ? identify(header === '' ? null : header, value, T + at, 'value+time')
-      : { eventId: '', identity: '' }),
+      : { eventId: '', identity: '', digest: '' }),
   }));
 }
 

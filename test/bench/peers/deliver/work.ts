@@ -35,7 +35,7 @@ function orderOf(bytes: number): Buffer {
   return Buffer.from(JSON.stringify(order));
 }
 
-export const eventId = (n: number): string => `evt_${String(n).padStart(20, '0')}`;
+export const eventId = (n: number): string => `evt_${10 ** 15 + n}`;
 
 /** One signed event as a program signs it that does nothing else: all the headers that Reprise sends. */
 export function headersOf(n: number): Record<string, string> {
