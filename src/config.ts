@@ -4,18 +4,22 @@
 // Invariant: all mistakes are told at once, each with what is allowed, and nothing secret is part of a fault.
 
 import { readFileSync } from 'node:fs';
-import { completeSites, isSiteSetting, type ReadFile, type SiteConfig } from './config/sites.ts';
+import { inOrder } from './config/site-list.ts';
+import { completeSites, isSiteSetting, type Fault, type ReadFile, type SiteConfig } from './config/sites.ts';
 import { CONFIG_TABLE, type Setting, type Values } from './config/table.ts';
 import { nearest } from './config/values.ts';
 import { RepriseError, type InputFault } from './domain/errors.ts';
 
 export type { HostPort } from './config/values.ts';
-export type { SiteConfig, SiteSasl, SiteTls } from './config/sites.ts';
+export type { SiteConfig } from './config/sites.ts';
 export { SITE_OPTIONS } from './config/sites.ts';
 export { CONFIG_TABLE } from './config/table.ts';
 
 /** All settings, typed and frozen. Times in ms, sizes in bytes. `apiKey` and `databaseUrl` are secrets. */
-export type Config = Omit<Values, 'sites'> & { readonly sites: readonly SiteConfig[] };
+export type Config = Omit<Values, 'sites' | 'sitesOrder'> & {
+  /** As this instance prefers them: the first is read, the others are for when it fails. */
+  readonly sites: readonly SiteConfig[];
+};
 export type Env = Readonly<Record<string, string | undefined>>;
 
 type Faults = Map<string, string>;
@@ -33,11 +37,25 @@ export function loadConfig(env: Env, readFile: ReadFile = (path) => readFileSync
     if (!faults.has(name)) faults.set(name, detail);
   };
   const values = readTable(env, faults);
-  const sites = faults.has(CONFIG_TABLE.sites.name) ? [] : completeSites(values.sites, env, readFile, fault);
+  const sites = faults.has(CONFIG_TABLE.sites.name)
+    ? []
+    : preferred(completeSites(values.sites, env, readFile, fault), values, fault);
   reportUnknown(env, faults);
   checkRelations(values, faults);
   if (faults.size > 0) throw invalid(faults);
   return Object.freeze({ ...values, sites: Object.freeze(sites) });
+}
+
+function preferred(
+  sites: readonly SiteConfig[],
+  { sitesOrder }: Values,
+  fault: Fault,
+): readonly SiteConfig[] {
+  const ordered = sitesOrder === null ? sites : inOrder(sites, sitesOrder);
+  if (typeof ordered !== 'string') return ordered;
+  const { name, kind } = CONFIG_TABLE.sitesOrder;
+  fault(name, `${ordered}; allowed: ${kind.allowed}`);
+  return sites;
 }
 
 function readTable(env: Env, faults: Faults): Values {

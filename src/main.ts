@@ -20,7 +20,6 @@ import { asInstanceId } from './domain/ids.ts';
 import type { InstanceId } from './domain/ids.ts';
 import { pause } from './domain/pause.ts';
 import { createDeliveryLog } from './kafka/delivery-log.ts';
-import type { SiteConfig as LogSite } from './kafka/client.ts';
 import { keepHeapSmall } from './heap.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { becomeReady, keepWatching } from './readiness.ts';
@@ -69,7 +68,7 @@ async function main(): Promise<void> {
   const { leaseMs } = config;
   const database = openDatabase({ url: config.databaseUrl, poolSize: config.poolSize + 4, leaseMs, emit });
   lifecycle.onClose('database', () => database.close());
-  const deliveryLog = createDeliveryLog({ ...config, sites: config.sites.map(siteOf) }, emit);
+  const deliveryLog = createDeliveryLog(config, emit);
   lifecycle.onClose('delivery log', () => deliveryLog.close());
   const guard = createGuard(config.dangerousAllowTargets);
   const replayStore = createReplayStore(database);
@@ -125,6 +124,7 @@ async function main(): Promise<void> {
     { store: jobStore, emit, random: Math.random, retentionMs: config.jobRetentionMs },
     signal,
   );
+  void deliveryLog.watchMirrors(config.mirrorWatchIntervalMs, signal);
   isRunning = true;
   try {
     await keepWatching({ checkLog, signal });
@@ -223,20 +223,6 @@ async function storeGauges(database: Database): Promise<readonly GaugeReading[]>
     { gauge: 'oldestClaimable', value: oldestClaimableSeconds },
     { gauge: 'expiredLeases', value: expiredLeases },
   ];
-}
-
-function siteOf({ name, brokers, topics, tls, sasl }: Config['sites'][number]): LogSite {
-  const ca = tls?.ca ?? undefined;
-  const cert = tls?.cert ?? undefined;
-  const key = tls?.key ?? undefined;
-  return {
-    name,
-    brokers,
-    topics,
-    ...(tls && { ssl: { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) } }),
-    // KafkaJS has one type per mechanism; ours is checked to be one of them.
-    ...(sasl && { sasl: sasl as NonNullable<LogSite['sasl']> }),
-  };
 }
 
 try {

@@ -66,7 +66,7 @@ function configuration(): string {
     table(['name', 'default', 'allowed', 'meaning'], rows),
     '## TLS and SASL of a site',
     'Each is `REPRISE_SITE_<NAME>_` and one of the names below; `<NAME>` is the site’s name in capitals with `_` ' +
-      'for `-`. Files are read once, at the start.',
+      'for `-`. Files are read once, at the start; only the token is read again at each authentication.',
     table(['after `REPRISE_SITE_<NAME>_`', 'meaning'], options),
   );
 }

@@ -12,6 +12,8 @@ export interface KafkaPlace {
   readonly dir: string;
   readonly port: number;
   readonly controllerPort: number;
+  /** Added to server.properties; a name that is there already is overridden. */
+  readonly properties?: Readonly<Record<string, string>>;
 }
 
 export const kafkaLogFile = (dir: string): string => join(dir, 'kafka.log');
@@ -92,7 +94,7 @@ async function answers(port: number): Promise<boolean> {
   }
 }
 
-function serverProperties({ port, controllerPort }: KafkaPlace, data: string): string {
+function serverProperties({ port, controllerPort, properties = {} }: KafkaPlace, data: string): string {
   return `process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:${controllerPort}
@@ -138,7 +140,9 @@ transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
 log.cleaner.dedupe.buffer.size=4194304
 num.network.threads=2
 num.io.threads=4
-`;
+${Object.entries(properties)
+  .map(([name, value]) => `${name}=${value}\n`)
+  .join('')}`;
 }
 
 function logConfig(dir: string): string {

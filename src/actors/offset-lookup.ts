@@ -13,7 +13,8 @@ import { isReplaced, latestEndMs, lookupWithin, usableSites } from './failover.t
 import type { Run } from './run.ts';
 import { switchByLedger } from './site-ledger.ts';
 
-const UNUSABLE_RETRY_MS = 2_000;
+/** Between questions that only an operator can let be answered. */
+export const UNUSABLE_RETRY_MS = 2_000;
 
 export async function offsetLookup(run: Run, signal: AbortSignal): Promise<void> {
   run.declareWait('offsetLookup', 'looking up offsets');

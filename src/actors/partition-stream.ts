@@ -1,13 +1,15 @@
 // Child of ONGOING: keeps one stream per source of the present reading flowing into its pipe, and pins the ends once
 // `to` is old enough. Back-pressure is the pipe's; memory beyond one batch per source comes out of the instance's
-// budget (source-pump.ts). A resume reads from the start of the pins: below an earlier cut the records only feed the dedupe memory.
+// budget (source-pump.ts). A resume reads from the start of the pins: below an earlier cut the records only feed the
+// dedupe memory.
 // A site that cannot be read is the failover's business; when it finds no other, the job ends or waits here.
 
 import { RepriseError } from '../domain/errors.ts';
 import { siteOf } from '../domain/ids.ts';
-import type { ReadWait } from '../domain/log.ts';
+import type { EndsRequest, ReadWait } from '../domain/log.ts';
 import type { Pin } from '../domain/job.ts';
 import { databaseNow } from './database-now.ts';
+import { UNUSABLE_RETRY_MS } from './offset-lookup.ts';
 import { pause } from '../domain/pause.ts';
 import { PipeAborted } from './pipe.ts';
 import type { Reading, ReadSource } from './reading.ts';
@@ -81,7 +83,7 @@ async function pinEnds(run: Run, signal: AbortSignal): Promise<void> {
   const pins = run.context().pins ?? [];
   const open = pins.filter(({ end, isLeft }) => end === null && !isLeft);
   if (open.length === 0) return;
-  const { settings, log } = run.edges;
+  const { settings } = run.edges;
   const { toMs, fromMs } = run.job.spec;
   const dueMs = toMs + settings.settleMs;
   for (;;) {
@@ -103,7 +105,8 @@ async function pinEnds(run: Run, signal: AbortSignal): Promise<void> {
     readThemselves,
     onWait,
   };
-  const { ends, evidence } = await log.ends(open, request, signal);
+  const { ends, evidence } = await askEnds(run, open, request, signal);
+  run.declareWait('pinEnds', null);
   if (signal.aborted) return;
   for (const { source } of open) {
     const end = ends[source] ?? 0;
@@ -114,4 +117,17 @@ async function pinEnds(run: Run, signal: AbortSignal): Promise<void> {
   const fence = run.lease.key.fence;
   const seen = Object.keys(evidence).length > 0 ? { evidence } : {};
   await run.gate.proposeUntilAnswered({ type: 'ENDS_PINNED', fence, ends, ...seen }, signal);
+}
+
+/** However long an operator takes to let us see them. Rejects with AbortError. */
+async function askEnds(run: Run, pins: readonly Pin[], request: EndsRequest, signal: AbortSignal) {
+  for (;;) {
+    try {
+      return await run.edges.log.ends(pins, request, signal);
+    } catch (error) {
+      if (!(error instanceof RepriseError)) throw error;
+      run.declareWait('pinEnds', error.detail);
+      await pause(UNUSABLE_RETRY_MS, signal);
+    }
+  }
 }

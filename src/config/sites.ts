@@ -1,37 +1,21 @@
-// The sites' grammar: REPRISE_SITES, and the TLS and SASL settings that each site may have beside it.
-// Owned here: reading them into one typed value per site, files included (they are read once, at the load).
-// Refused: connecting, and showing what a file or password holds.
+// The TLS and SASL settings that each site of REPRISE_SITES (site-list.ts) may have beside it.
+// Owned here: reading them into one typed value per site, files included (they are read once, at the load; only a
+// token is read again by whoever uses it). Refused: connecting, and showing what a file or password holds.
 
-import { nearest, splitHostPort, type ValueKind } from './values.ts';
-
-/** PEM texts; `ca` null = the roots that Node.js brings. */
-export interface SiteTls {
-  readonly ca: string | null;
-  readonly cert: string | null;
-  readonly key: string | null;
-}
-
-export interface SiteSasl {
-  readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
-  readonly username: string;
-  readonly password: string;
-}
+import type { SitePassword, SiteSasl, SiteTls } from '../domain/site.ts';
+import type { BareSite } from './site-list.ts';
+import { nearest } from './values.ts';
 
 /** One data centre's cluster. Its topics together hold the whole log. */
-export interface SiteConfig {
-  readonly name: string;
-  /** `host:port` each, at least one. */
-  readonly brokers: readonly string[];
-  readonly topics: readonly string[];
+export interface SiteConfig extends BareSite {
+  /** What the names of its own settings begin with: an operator is told which one to look at. */
+  readonly settings: string;
   readonly tls: SiteTls | null;
   readonly sasl: SiteSasl | null;
 }
 
-type BareSite = Pick<SiteConfig, 'name' | 'brokers' | 'topics'>;
-
-const SITE_NAME = /^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/;
-const TOPIC_NAME = /^(?!\.{1,2}$)[a-zA-Z0-9._-]{1,249}$/;
-const MECHANISMS = ['plain', 'scram-sha-256', 'scram-sha-512'] as const;
+const PASSWORDS = ['plain', 'scram-sha-256', 'scram-sha-512'] as const satisfies SitePassword[];
+const MECHANISMS = [...PASSWORDS, 'oauthbearer'] as const;
 
 /** name after `REPRISE_SITE_<NAME>_` -> what it holds. */
 export const SITE_OPTIONS = {
@@ -39,47 +23,14 @@ export const SITE_OPTIONS = {
     'PEM file of the brokers’ certificate authority, or `system` for the roots Node.js brings; turns TLS on',
   TLS_CERT_FILE: 'PEM file of the client certificate; needs TLS_KEY_FILE; turns TLS on',
   TLS_KEY_FILE: 'PEM file of the client certificate’s private key; needs TLS_CERT_FILE',
-  SASL_MECHANISM: `${MECHANISMS.join(', ')}; needs the other two SASL settings`,
-  SASL_USERNAME: 'the user',
-  SASL_PASSWORD_FILE: 'file that holds the password; a newline at its end is not part of it',
+  SASL_MECHANISM: `${MECHANISMS.join(', ')}; oauthbearer needs SASL_TOKEN_FILE, the others the other two`,
+  SASL_USERNAME: 'the user; not with oauthbearer',
+  SASL_PASSWORD_FILE:
+    'file that holds the password, not with oauthbearer; a newline at its end is not part of it',
+  SASL_TOKEN_FILE:
+    'file that holds the token, with oauthbearer only; read again at each authentication, so it can be replaced',
 } as const;
 type SiteOption = keyof typeof SITE_OPTIONS;
-
-export const SITES: ValueKind<readonly BareSite[]> = {
-  allowed:
-    'name=host:port,host:port/topic+topic per site, sites separated by ";", e.g. dc1=kafka:9092/delivery_log',
-  unit: '',
-  parse: (text) => {
-    const sites: BareSite[] = [];
-    for (const part of text.split(';')) {
-      const site = parseSite(part.trim());
-      if (typeof site === 'string') return { fault: `site ${sites.length + 1}: ${site}` };
-      if (sites.some(({ name }) => name === site.name)) return { fault: `names site ${site.name} twice` };
-      sites.push(site);
-    }
-    return { value: sites };
-  },
-};
-
-/** The site, or what is wrong with it. */
-function parseSite(text: string): BareSite | string {
-  const parts = /^([^=/]*)=([^/]*)\/([^/]*)$/.exec(text);
-  if (!parts) return 'is not name=brokers/topics';
-  const [, name = '', brokerList = '', topicList = ''] = parts;
-  if (!SITE_NAME.test(name))
-    return 'its name must be lower-case letters, digits and inner hyphens (at most 32)';
-  const brokers = brokerList.split(',');
-  const topics = topicList.split('+');
-  for (const broker of brokers) {
-    if (!splitHostPort(broker, 1)) return `broker "${broker}" is not host:port`;
-  }
-  for (const topic of topics) {
-    if (!TOPIC_NAME.test(topic)) return `topic "${topic}" is not a topic name`;
-  }
-  if (new Set(brokers).size < brokers.length) return 'names a broker twice';
-  if (new Set(topics).size < topics.length) return 'names a topic twice';
-  return { name, brokers, topics };
-}
 
 export type Fault = (name: string, detail: string) => void;
 export type ReadFile = (path: string) => string;
@@ -100,8 +51,9 @@ export function completeSites(
 ): readonly SiteConfig[] {
   reportUnknown(sites, env, fault);
   return sites.map((site) => {
-    const reader = new OptionReader(prefixOf(site.name), env, readFile, fault);
-    return Object.freeze({ ...site, tls: readTls(reader), sasl: readSasl(reader) });
+    const settings = prefixOf(site.name);
+    const reader = new OptionReader(settings, env, readFile, fault);
+    return Object.freeze({ ...site, settings, tls: readTls(reader), sasl: readSasl(reader) });
   });
 }
 
@@ -165,17 +117,41 @@ function readTls(reader: OptionReader): SiteTls | null {
   return systemRoots || ca !== null || cert !== null ? Object.freeze({ ca, cert, key }) : null;
 }
 
+const SASL_OPTIONS = ['SASL_MECHANISM', 'SASL_USERNAME', 'SASL_PASSWORD_FILE', 'SASL_TOKEN_FILE'] as const;
+type SaslOption = (typeof SASL_OPTIONS)[number];
+
 function readSasl(reader: OptionReader): SiteSasl | null {
-  const named = ['SASL_MECHANISM', 'SASL_USERNAME', 'SASL_PASSWORD_FILE'] as const;
-  const missing = named.filter((option) => reader.text(option) === null);
-  if (missing.length === named.length) return null;
-  for (const option of missing) reader.refuse(option, 'is missing beside the other SASL settings');
-  const mechanism = MECHANISMS.find((word) => word === reader.text('SASL_MECHANISM'));
-  if (mechanism === undefined && !missing.includes('SASL_MECHANISM')) {
+  if (SASL_OPTIONS.every((option) => reader.text(option) === null)) return null;
+  const word = reader.text('SASL_MECHANISM');
+  const mechanism = MECHANISMS.find((known) => known === word);
+  if (word !== null && mechanism === undefined)
     reader.refuse('SASL_MECHANISM', `is unknown; allowed: ${MECHANISMS.join(', ')}`);
+  // Without a mechanism the token tells which one was meant.
+  const isToken = mechanism === 'oauthbearer' || (word === null && reader.text('SASL_TOKEN_FILE') !== null);
+  const needed: readonly SaslOption[] = isToken
+    ? ['SASL_MECHANISM', 'SASL_TOKEN_FILE']
+    : ['SASL_MECHANISM', 'SASL_USERNAME', 'SASL_PASSWORD_FILE'];
+  for (const option of SASL_OPTIONS) {
+    const isThere = reader.text(option) !== null;
+    if (!isThere && needed.includes(option))
+      reader.refuse(option, 'is missing beside the other SASL settings');
+    if (isThere && !needed.includes(option))
+      reader.refuse(option, `is not used with ${word ?? 'the others'}`);
   }
+  if (mechanism === undefined) return null;
+  return mechanism === 'oauthbearer' ? readToken(reader) : readPassword(reader, mechanism);
+}
+
+function readPassword(reader: OptionReader, mechanism: SitePassword): SiteSasl | null {
   const username = reader.text('SASL_USERNAME');
   const password = reader.file('SASL_PASSWORD_FILE')?.replace(/\r?\n$/, '') ?? null;
-  if (mechanism === undefined || username === null || password === null) return null;
+  if (username === null || password === null) return null;
   return Object.freeze({ mechanism, username, password });
+}
+
+/** Only looked at here: whoever authenticates reads it again. */
+function readToken(reader: OptionReader): SiteSasl | null {
+  const tokenFile = reader.text('SASL_TOKEN_FILE');
+  if (reader.file('SASL_TOKEN_FILE')?.trim() === '') reader.refuse('SASL_TOKEN_FILE', 'names an empty file');
+  return tokenFile === null ? null : Object.freeze({ mechanism: 'oauthbearer', tokenFile });
 }

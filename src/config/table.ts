@@ -2,7 +2,7 @@
 // Owned here: what can be set. Refused: reading anything (config.ts), grammar (values, sites).
 // Invariant: a property has the type of its row's kind; every interval carries its unit in its name.
 
-import { SITES } from './sites.ts';
+import { SITES, SITES_ORDER } from './site-list.ts';
 import { ADDRESS_BLOCKS, integer, LISTEN, matching, MYSQL_URL, oneOf, type ValueKind } from './values.ts';
 
 export interface Setting<Value> {
@@ -41,6 +41,11 @@ const INSTANCE = matching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$/, '1 to 40 letters,
 export const CONFIG_TABLE = {
   databaseUrl: required('REPRISE_DATABASE_URL', MYSQL_URL, 'The MySQL or MariaDB that coordinates.', true),
   sites: required('REPRISE_SITES', SITES, 'The Kafka clusters and topics that hold the delivery log.'),
+  sitesOrder: optional(
+    'REPRISE_SITES_ORDER',
+    SITES_ORDER,
+    'The sites as this instance prefers them: the first is read, the others are for when it fails; unset: as listed.',
+  ),
   apiKey: required('REPRISE_API_KEY', API_KEY, 'The first admin key; try `openssl rand -hex 32`.', true),
   listen: usually('REPRISE_LISTEN', LISTEN, { host: '127.0.0.1', port: 8080 }, 'Where the API listens.'),
   instance: optional(
@@ -130,6 +135,12 @@ export const CONFIG_TABLE = {
     ms(0, DAY_MS),
     10 * MINUTE_MS,
     'How long a replay waits for a mirrored copy to be proven whole, from when its range is settled.',
+  ),
+  mirrorWatchIntervalMs: usually(
+    'REPRISE_MIRROR_WATCH_INTERVAL_MS',
+    ms(100, 60 * MINUTE_MS),
+    15 * SECOND_MS,
+    'Between two measurements of how far mirrored copies are behind.',
   ),
   jobRetentionMs: usually(
     'REPRISE_JOB_RETENTION_MS',

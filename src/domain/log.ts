@@ -95,7 +95,7 @@ export interface Lookup {
   readonly gaps: readonly Gap[];
 }
 
-/** Where a copy comes from. */
+/** What a mirrored topic is a copy of. */
 export interface Upstream {
   readonly site: string;
   readonly topic: string;

@@ -28,6 +28,7 @@ export interface Signals {
   'read.thread_lost': { error: string };
   'read.retry': { source: string; error: string; attempt: number };
   'read.gap': { source: string; from: number; to: number; reason: string };
+  'mirror.lag': { source: string; upstream: string; partition: number; latencyMs: number };
   'dedupe.done': { duplicates: number; tombstones: number; filtered: number };
   'dedupe.evicted': { jobId: string; identities: number };
   'delivery.attempt': { outcome: string; events: number; durationMs: number };
@@ -74,6 +75,7 @@ export const SIGNALS: Readonly<
   'read.thread_lost': { level: 'error', message: 'a scan thread ended; its replays will be claimed again' },
   'read.retry': { level: 'warn', message: 'reading failed; trying again' },
   'read.gap': { level: 'warn', message: 'part of the log cannot be read' },
+  'mirror.lag': { level: 'none', message: 'replication latency measured' },
   'dedupe.done': { level: 'none', message: 'batch deduped' },
   'dedupe.evicted': { level: 'warn', message: 'dedupe memory is full; the older generation was forgotten' },
   'delivery.attempt': { level: 'none', message: 'delivery attempt ended' },

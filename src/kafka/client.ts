@@ -11,22 +11,17 @@
 // who throws the connection away and opens another; that also loads fresh metadata.
 
 import kafkajs from 'kafkajs';
-import type { KafkaConfig } from 'kafkajs';
 import { RepriseError, messageOf } from '../domain/errors.ts';
-import type { Upstream } from '../domain/log.ts';
+import { accessError } from './access.ts';
+import type { Step } from './access.ts';
+import { saslOf, tlsOf } from './credentials.ts';
+import { Door } from './door.ts';
 import { FETCH_KEY, FETCH_VERSION, decodeFetch, encodeFetch } from './fetch-protocol.ts';
 import type { FetchRequest, FetchResponse } from './fetch-protocol.ts';
 import { FetchSockets } from './fetch-sockets.ts';
+import type { SiteConfig } from './site.ts';
 
-export interface SiteConfig {
-  readonly name: string;
-  readonly brokers: readonly string[];
-  readonly topics: readonly string[];
-  /** Topic -> what it is a copy of; its own topics are not in it. */
-  readonly upstreams?: Readonly<Record<string, Upstream>>;
-  readonly ssl?: NonNullable<KafkaConfig['ssl']>;
-  readonly sasl?: NonNullable<KafkaConfig['sasl']>;
-}
+export type { SiteConfig } from './site.ts';
 
 export interface FoundOffset {
   /** -1: no record is that young. */
@@ -76,16 +71,31 @@ const CLUSTER_CALLS = [
 ] as const;
 
 export class KafkaConnection {
+  readonly #site: SiteConfig;
+  readonly #door: Door;
   readonly #cluster: Cluster;
   readonly #sockets = new FetchSockets();
+  #isIn = false;
 
-  constructor(site: SiteConfig) {
+  /** `door`: of the site, where others want in as well. */
+  constructor(site: SiteConfig, door: Door = new Door(site)) {
+    this.#site = site;
+    this.#door = door;
     this.#cluster = clusterOf(site, this.#sockets);
   }
 
   /** Connects when needed and learns the topic; the number of its partitions. */
   async open(topic: string): Promise<number> {
+    // Who is in already does not wait for those who are refused.
+    if (this.#isIn) return await this.#named(this.#enter(topic));
+    const partitions = await this.#door.enter((at) => this.#enter(topic, at));
+    this.#isIn = true;
+    return partitions;
+  }
+
+  async #enter(topic: string, at: (step: Step) => void = () => undefined): Promise<number> {
     await this.#cluster.connect();
+    at('ask');
     await this.#cluster.addTargetTopic(topic);
     return this.#cluster.findTopicPartitionMetadata(topic).length;
   }
@@ -112,23 +122,26 @@ export class KafkaConnection {
   async fetch(request: FetchRequest): Promise<FetchResponse> {
     const broker = await this.#leader(request.topic, request.partition);
     const bytes = encodeFetch(request);
-    const answer = await broker.connectionPool.send({
-      request: {
-        apiKey: FETCH_KEY,
-        apiVersion: FETCH_VERSION,
-        apiName: 'Fetch',
-        // Of an Encoder KafkaJS reads these two.
-        encode: () => ({ buf: bytes, buffer: bytes }),
-      },
-      response: {
-        decode: (payload: Buffer) => {
-          const response = this.#collect(payload);
-          return { clientSideThrottleTime: response.throttleMs, response };
+    // Its own socket, so it gets in by itself.
+    const answer = await this.#named(
+      broker.connectionPool.send({
+        request: {
+          apiKey: FETCH_KEY,
+          apiVersion: FETCH_VERSION,
+          apiName: 'Fetch',
+          // Of an Encoder KafkaJS reads these two.
+          encode: () => ({ buf: bytes, buffer: bytes }),
         },
-        parse: (decoded: { response: FetchResponse }) => decoded.response,
-      },
-      requestTimeout: request.maxWaitMs + REQUEST_TIMEOUT_MS,
-    });
+        response: {
+          decode: (payload: Buffer) => {
+            const response = this.#collect(payload);
+            return { clientSideThrottleTime: response.throttleMs, response };
+          },
+          parse: (decoded: { response: FetchResponse }) => decoded.response,
+        },
+        requestTimeout: request.maxWaitMs + REQUEST_TIMEOUT_MS,
+      }),
+    );
     return answer as FetchResponse;
   }
 
@@ -148,6 +161,15 @@ export class KafkaConnection {
     await this.#cluster.disconnect();
   }
 
+  /** A refusal is told in our words. */
+  async #named<T>(answer: Promise<T>): Promise<T> {
+    try {
+      return await answer;
+    } catch (error) {
+      throw accessError(this.#site, error, 'read');
+    }
+  }
+
   #collect(payload: Buffer): FetchResponse {
     const body = this.#sockets.collect(payload);
     if (body === null) throw otherKafkaJS();
@@ -157,7 +179,7 @@ export class KafkaConnection {
   async #leader(topic: string, partition: number): Promise<Broker> {
     const [nodeId] = Object.keys(this.#cluster.findLeaderForPartitions(topic, [partition]));
     if (nodeId === undefined) throw new Error(`partition ${partition} of ${topic} is unknown`);
-    const broker = await this.#cluster.findBroker({ nodeId });
+    const broker = await this.#named(this.#cluster.findBroker({ nodeId }));
     const versions = broker.versions[FETCH_KEY];
     if (
       !versions ||
@@ -183,8 +205,8 @@ function clusterOf(site: SiteConfig, sockets: FetchSockets): Cluster {
     clientId: 'reprise',
     brokers: [...site.brokers],
     socketFactory: sockets.open,
-    ...(site.ssl === undefined ? {} : { ssl: site.ssl }),
-    ...(site.sasl === undefined ? {} : { sasl: site.sasl }),
+    ...tlsOf(site),
+    ...saslOf(site),
     connectionTimeout: CONNECT_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
     // Enough to try each bootstrap broker once; the real retries are the reader's.

@@ -7,6 +7,7 @@ import { sourceName } from '../domain/ids.ts';
 import type { SourceName } from '../domain/ids.ts';
 import { KafkaConnection } from './client.ts';
 import type { SiteConfig } from './client.ts';
+import { Door } from './door.ts';
 
 /** Each idle one is two sockets; more than this only serves bursts. */
 const MAX_IDLE = 4;
@@ -22,6 +23,7 @@ export type TakeFrom = 'idle' | 'new' | 'after_failure';
 
 export class Connections {
   readonly site: SiteConfig;
+  readonly #door: Door;
   readonly #idle: KafkaConnection[] = [];
   readonly #closing = new Set<Promise<void>>();
   /** Questions that wait for a connection to come back, and how many are being asked. */
@@ -31,12 +33,13 @@ export class Connections {
 
   constructor(site: SiteConfig) {
     this.site = site;
+    this.#door = new Door(site);
   }
 
   take(from: TakeFrom): KafkaConnection {
     if (from === 'after_failure') for (const idle of this.#idle.splice(0)) this.discard(idle);
     const idle = from === 'idle' ? this.#idle.pop() : undefined;
-    return idle ?? new KafkaConnection(this.site);
+    return idle ?? new KafkaConnection(this.site, this.#door);
   }
 
   give(connection: KafkaConnection): void {

@@ -1,10 +1,11 @@
 // The delivery log as the rest of the product sees it: the port of domain/log on real clusters. Owned: the
 // connections and the last check of each site. A lookup names its site; pins name theirs, so a stream finds its
-// cluster by the source. Never throws because Kafka is away: questions repeat until aborted.
+// cluster by the source. Never throws because Kafka is away: questions repeat until aborted. A site that refuses us
+// is told to who asks, because only an operator can mend that.
 
 import type { SourceName } from '../domain/ids.ts';
 import { logSourceOf, sourceName } from '../domain/ids.ts';
-import type { BatchMark, Evidence, Pin } from '../domain/job.ts';
+import type { BatchMark, Pin } from '../domain/job.ts';
 import type {
   DeliveryLog,
   EndsRequest,
@@ -18,10 +19,12 @@ import type {
 } from '../domain/log.ts';
 import type { Emit } from '../domain/signals.ts';
 import { RepriseError } from '../domain/errors.ts';
+import { AccessRefused } from './access.ts';
 import { LATEST } from './client.ts';
 import type { KafkaConnection, SiteConfig } from './client.ts';
 import { Connections, connectionsOf } from './connections.ts';
 import { ERROR_CODES, Refusal } from './error-codes.ts';
+import { Mirrors } from './mirror/mirrors.ts';
 import { findPin, patientMarks } from './offsets.ts';
 import type { FoundPin } from './offsets.ts';
 import { partitionOf } from '../domain/partitioner.ts';
@@ -46,6 +49,8 @@ export interface KafkaDeliveryLog extends DeliveryLog {
   /** Asks every site now, and opens connections for the first readings. Never rejects. */
   check(): Promise<readonly SiteCheck[]>;
   status(): readonly SiteCheck[];
+  /** Measures how far the copies are behind until `signal` aborts; never rejects. */
+  watchMirrors(intervalMs: number, signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -70,6 +75,7 @@ class SitesLog implements KafkaDeliveryLog {
   readonly #emit: Emit;
   readonly #sites: readonly Connections[];
   readonly #threads: ScanThreads;
+  readonly #mirrors: Mirrors;
   #checks: readonly SiteCheck[];
   /** By site: what its topics must have; null before they were seen. */
   readonly #expected: (number | null)[];
@@ -77,6 +83,7 @@ class SitesLog implements KafkaDeliveryLog {
   constructor(config: DeliveryLogConfig, emit: Emit) {
     this.#emit = emit;
     this.#sites = config.sites.map((site) => new Connections(site));
+    this.#mirrors = new Mirrors(this.#sites, emit);
     const { sites, disorderSlackMs, openTransactionWaitMs, fetchMaxBytes = FETCH_MAX_BYTES } = config;
     const options = { openTransactionWaitMs, fetchMaxBytes };
     const threads = config.scanThreads ?? defaultThreads();
@@ -143,17 +150,16 @@ class SitesLog implements KafkaDeliveryLog {
   }
 
   async ends(pins: readonly Pin[], request: EndsRequest, signal: AbortSignal): Promise<PinnedEnds> {
-    const { readThemselves } = request;
-    const toProve = pins.filter(({ copyOf }) => copyOf !== undefined && !readThemselves.has(copyOf));
-    const others = pins.filter((pin) => !toProve.includes(pin));
-    const [ends, proofs] = await Promise.all([
-      this.watermarks(others, signal),
-      Promise.resolve([] as { source: SourceName; end: number; evidence: Evidence }[]),
+    const own = pins.filter(({ copyOf }) => copyOf === undefined);
+    const [ends, copies] = await Promise.all([
+      this.watermarks(own, signal),
+      this.#mirrors.prove(pins, request, signal),
     ]);
-    return {
-      ends: { ...ends, ...Object.fromEntries(proofs.map(({ source, end }) => [source, end])) },
-      evidence: Object.fromEntries(proofs.map(({ source, evidence }) => [source, evidence])),
-    };
+    return { ends: { ...ends, ...copies.ends }, evidence: copies.evidence };
+  }
+
+  watchMirrors(intervalMs: number, signal: AbortSignal): Promise<void> {
+    return this.#mirrors.watch(intervalMs, signal);
   }
 
   async watermarks(pins: readonly Pin[], signal: AbortSignal): Promise<Readonly<Record<SourceName, number>>> {
@@ -239,6 +245,7 @@ class SitesLog implements KafkaDeliveryLog {
     return await retrying(source, this.#emit, signal, (attempt) =>
       site.use(topic, attempt > 1 ? 'after_failure' : 'idle', work).catch((error: unknown) => {
         // Only an operator can mend it: whoever asked shall say so instead of asking silently for ever.
+        if (error instanceof AccessRefused) throw new RepriseError('log_unusable', error.message);
         if (!(error instanceof Refusal) || error.code !== ERROR_CODES.topicAuthorizationFailed) throw error;
         throw new RepriseError('log_unusable', `topic ${topic}: ${error.message}`);
       }),

@@ -15,6 +15,7 @@ import { connect, isIP } from 'node:net';
 import type { OnReadOpts, Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { ConnectionOptions } from 'node:tls';
+import { PEER_SPEAKS_TLS } from './access.ts';
 import { FETCH_KEY } from './fetch-protocol.ts';
 import { ResponseMemory } from './response-memory.ts';
 
@@ -32,6 +33,8 @@ const ID_BYTES = 4;
 /** Of a frame that goes to KafkaJS. */
 const PART_BYTES = 16 * 1024;
 const STAND_IN_BYTES = 4;
+/** Type and version with which a TLS alert begins; as the size of an answer it would be 352 MB. */
+const TLS_ALERT = 0x1503;
 
 /** One for all connections of this thread. */
 const memory = new ResponseMemory();
@@ -96,6 +99,7 @@ class Frames {
   #body: Buffer | null = null;
   /** Bytes that are missing of a frame that goes to KafkaJS. */
   #passing = 0;
+  #isFirst = true;
 
   readonly onread: OnReadOpts = {
     buffer: () => this.#place(),
@@ -142,6 +146,11 @@ class Frames {
   }
 
   #begin(): void {
+    if (this.#isFirst && this.#head.readUInt16BE(0) === TLS_ALERT) {
+      this.#socket?.destroy(Object.assign(new Error('the peer speaks TLS'), { code: PEER_SPEAKS_TLS }));
+      return;
+    }
+    this.#isFirst = false;
     const size = this.#head.readInt32BE(0);
     // No answer of Kafka's is so short; the end of an old SASL handshake is.
     if (size >= ID_BYTES && this.#filled < HEAD_BYTES) return;

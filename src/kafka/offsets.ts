@@ -109,7 +109,7 @@ export async function markAt(
  * it. Deletion by hand can, and leaves no trace that tells it from retention (a log start at a batch's edge is
  * both's). So a partition that was silent for long may be called incomplete though it is not.
  */
-async function retentionGap(
+export async function retentionGap(
   connection: KafkaConnection,
   pin: Omit<Pin, 'first'>,
   earliest: number,

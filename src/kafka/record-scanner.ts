@@ -8,6 +8,7 @@
 // over, or is below `start`. Offsets are never assumed to be contiguous.
 
 import type { GapReason } from '../domain/job.ts';
+import { isAbortMarker } from './aborted.ts';
 import type { AbortedTransactions } from './aborted.ts';
 import { batchAt, HEADER_BYTES, hasValidCrc, isHeader } from './batch-header.ts';
 import type { BatchHeader } from './batch-header.ts';
@@ -156,22 +157,4 @@ function faultOf(records: Buffer, batch: BatchHeader, from: number, reason: GapR
   const proven = isHeader(following) && hasValidCrc(records, following) ? following.baseOffset : null;
   if (proven !== null && proven > from) return { from, to: proven, reason };
   return { from, to: Math.max(from + 1, batch.lastOffset + 1), reason };
-}
-
-/** Control records have a key of version (int16) and type (int16); type 0 aborts, 1 commits. */
-function isAbortMarker(records: Buffer, batch: BatchHeader): boolean {
-  // length, attributes, time delta, offset delta, key length: the broker writes the first record with one- to
-  // ten-byte varints; the key is found by walking them.
-  let at = batch.at + HEADER_BYTES;
-  const end = batch.endAt;
-  const skipVarint = (): void => {
-    while (at < end && (records[at] ?? 0) >= 0x80) at++;
-    at++;
-  };
-  skipVarint();
-  at++;
-  skipVarint();
-  skipVarint();
-  skipVarint();
-  return at + 4 <= end && records.readInt16BE(at + 2) === 0;
 }

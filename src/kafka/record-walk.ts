@@ -43,7 +43,7 @@ export class Malformed extends Error {
   override readonly name = 'Malformed';
 }
 
-class Cursor {
+export class Cursor {
   readonly bytes: Buffer;
   readonly end: number;
   pos = 0;

@@ -5,6 +5,7 @@
 import type { ErrorCode } from '../domain/errors.ts';
 import { RepriseError, messageOf } from '../domain/errors.ts';
 import type { SiteStatus } from '../domain/log.ts';
+import { AccessRefused } from './access.ts';
 import type { KafkaConnection } from './client.ts';
 import type { Connections } from './connections.ts';
 import { ERROR_CODES, describeCode } from './error-codes.ts';
@@ -39,7 +40,7 @@ export async function checkSite(
       site: name,
       reachable: refused,
       problem: refused ? error.detail : messageOf(error),
-      code: refused ? error.code : null,
+      code: refused ? error.code : error instanceof AccessRefused ? 'log_unusable' : null,
       partitions: null,
     };
   }

@@ -13,6 +13,8 @@ export interface Metric {
   readonly unit: '' | 'seconds' | 'bytes';
   /** Upper bounds of a histogram's buckets in `unit`. */
   readonly buckets?: readonly number[];
+  /** More label values than this are counted together as "other"; by default 200. */
+  readonly maxSeries?: number;
 }
 
 export const METRIC_PREFIX = 'reprise_';
@@ -69,6 +71,15 @@ export const SIGNAL_METRICS = {
   readRetries: counter('read_retries_total', 'Reads that failed and were tried again.', ['source']),
   gaps: counter('read_gaps_total', 'Pieces of the log that could not be read.', ['source', 'reason']),
   gapOffsets: counter('read_gap_offsets_total', 'Offsets inside such pieces.', ['source']),
+  mirrorLatency: {
+    ...gauge(
+      'mirror_latency_seconds',
+      'By how much the newest record of a mirrored copy is older than the newest of its upstream.',
+      ['source', 'upstream', 'partition'],
+    ),
+    // A few mirrored topics of some hundred partitions; their number comes from the clusters, not from requests.
+    maxSeries: 4000,
+  },
   duplicates: counter('dedupe_duplicates_total', 'Copies that were not delivered again.'),
   tombstones: counter('dedupe_tombstones_total', 'Records without a value.'),
   filtered: counter('dedupe_filtered_total', 'Events that a request’s filters left out.'),

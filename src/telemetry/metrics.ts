@@ -30,7 +30,7 @@ export interface Metrics {
 
 type Labels = Readonly<Record<string, string>>;
 const NO_LABELS: Labels = {};
-/** More label values than this are counted together as "other". */
+/** More label values than this are counted together as "other", unless the table says otherwise. */
 const MAX_SERIES = 200;
 const GAUGES_DEADLINE_MS = 3000;
 /** prom-client names these gauges like counters: `promtool check metrics` refuses them. */
@@ -94,7 +94,7 @@ function meterOf(metric: Metric, registry: Registry): TableMeter {
     labelNames: [...metric.labels],
     registers: [registry],
   };
-  const bound = boundedLabels(metric.labels);
+  const bound = boundedLabels(metric.labels, metric.maxSeries ?? MAX_SERIES);
   if (metric.type === 'counter') {
     const counter = new Counter(fixed);
     return meterFrom({ add: (by, labels) => counter.inc(bound(labels), by) }, () => counter.reset());
@@ -121,15 +121,15 @@ function meterFrom(verbs: Partial<Meter>, reset: () => void): TableMeter {
   return { add: refuse, set: refuse, observe: refuse, ...verbs, reset };
 }
 
-/** Lets the first MAX_SERIES combinations through and counts the rest as one. */
-function boundedLabels(names: readonly string[]): (labels: Labels | undefined) => Labels {
+/** Lets the first `most` combinations through and counts the rest as one. */
+function boundedLabels(names: readonly string[], most: number): (labels: Labels | undefined) => Labels {
   if (names.length === 0) return () => NO_LABELS;
   const seen = new Set<string>();
   const other: Labels = Object.fromEntries(names.map((name) => [name, 'other']));
   return (labels = NO_LABELS) => {
     const series = names.map((name) => labels[name] ?? '').join('\u0000');
     if (seen.has(series)) return labels;
-    if (seen.size >= MAX_SERIES) return other;
+    if (seen.size >= most) return other;
     seen.add(series);
     return labels;
   };

@@ -71,6 +71,8 @@ function reading(meter: Meters, count: Count) {
       count(M.gaps, { source, reason });
       count(M.gapOffsets, { source }, Math.max(0, to - from));
     },
+    'mirror.lag': ({ source, upstream, partition, latencyMs }) =>
+      meter(M.mirrorLatency).set(seconds(latencyMs), { source, upstream, partition: String(partition) }),
     'dedupe.done': ({ duplicates, tombstones, filtered }) => {
       if (duplicates > 0) count(M.duplicates, undefined, duplicates);
       if (tombstones > 0) count(M.tombstones, undefined, tombstones);

@@ -21,7 +21,7 @@ import {
   replay,
 } from './cluster.ts';
 import { startProxy } from './proxy.ts';
-import { TEST_CERT, TEST_KEY } from '../webhook/tls-fixture.ts';
+import { AUTHORITY, BROKER } from '../../support/certificates.ts';
 
 describe('a range', () => {
   it('is [from, to): both edges, foreign keys, times out of order, null and empty values', async () => {
@@ -134,9 +134,9 @@ it('TLS brings the same as a bare socket', async () => {
   const topic = await freshTopic();
   const values = Array.from({ length: 6 }, (_, n) => `${n}`.repeat(300_000));
   for (const [n, value] of values.entries()) await produce(topic, [message(value, n)]);
-  const proxy = await startProxy({ key: TEST_KEY, cert: TEST_CERT });
-  const ssl = { ca: TEST_CERT, servername: 'receiver.test' };
-  const sites = [{ name: 'a', brokers: proxy.brokers, topics: [topic], ssl }];
+  const proxy = await startProxy(BROKER);
+  const tls = { ca: AUTHORITY, cert: null, key: null };
+  const sites = [{ name: 'a', brokers: proxy.brokers, topics: [topic], tls }];
   const told = await replay(topic, {}, { sites });
   expect(told.values).toEqual(values);
   expect(told.gaps).toEqual([]);

@@ -43,6 +43,7 @@ describe('with only what is required', () => {
       settleMs: 150_000,
       jobRetentionMs: 90 * 24 * 3_600_000,
       disorderSlackMs: 900_000,
+      mirrorWatchIntervalMs: 15_000,
       maxRate: 2500,
       maxRepeat: 1000,
       eventIdentity: 'value',
@@ -57,6 +58,8 @@ describe('with only what is required', () => {
         name: 'dc1',
         brokers: ['kafka1:9092', 'kafka2:9092'],
         topics: ['delivery_log', 'dc2.delivery_log'],
+        upstreams: {},
+        settings: 'REPRISE_SITE_DC1_',
         tls: null,
         sasl: null,
       },
@@ -180,6 +183,41 @@ describe('the settings of a site', () => {
       REPRISE_SITE_DC_1_SASL_PASSWORD_FILE: expect.stringContaining('missing') as string,
       REPRISE_SITE_DC2_TLS_CA: expect.stringContaining('allowed after REPRISE_SITE_DC2_') as string,
       REPRISE_SITE_DC3_TLS_CA_FILE: expect.stringContaining('sites: dc-1, dc2') as string,
+    });
+  });
+});
+
+describe('a token in place of a password', () => {
+  const token = {
+    ...LEAST,
+    REPRISE_SITE_DC1_SASL_MECHANISM: 'oauthbearer',
+    REPRISE_SITE_DC1_SASL_TOKEN_FILE: '/token',
+  };
+
+  it('is named by its file, which whoever authenticates reads', () => {
+    const config = loadConfig(token, readFrom({ '/token': 'c4n4ry\n' }));
+    expect(config.sites[0]?.sasl).toEqual({ mechanism: 'oauthbearer', tokenFile: '/token' });
+    expect(JSON.stringify(config.sites)).not.toContain('c4n4ry');
+  });
+
+  it('is refused when it cannot be read, is empty, or comes with what belongs to a password', () => {
+    expect(faultsOf(token)).toEqual({
+      REPRISE_SITE_DC1_SASL_TOKEN_FILE: expect.stringContaining('ENOENT') as string,
+    });
+    expect(faultsOf(token, { '/token': '\n' })).toEqual({
+      REPRISE_SITE_DC1_SASL_TOKEN_FILE: expect.stringContaining('empty') as string,
+    });
+    expect(faultsOf({ ...token, REPRISE_SITE_DC1_SASL_USERNAME: 'u' }, { '/token': 't' })).toEqual({
+      REPRISE_SITE_DC1_SASL_USERNAME: 'is not used with oauthbearer',
+    });
+    const plain = { ...token, REPRISE_SITE_DC1_SASL_MECHANISM: 'plain' };
+    expect(faultsOf(plain, { '/token': 't' })).toEqual({
+      REPRISE_SITE_DC1_SASL_TOKEN_FILE: 'is not used with plain',
+      REPRISE_SITE_DC1_SASL_USERNAME: expect.stringContaining('missing') as string,
+      REPRISE_SITE_DC1_SASL_PASSWORD_FILE: expect.stringContaining('missing') as string,
+    });
+    expect(faultsOf({ ...token, REPRISE_SITE_DC1_SASL_MECHANISM: '' }, { '/token': 't' })).toEqual({
+      REPRISE_SITE_DC1_SASL_MECHANISM: expect.stringContaining('missing') as string,
     });
   });
 });

@@ -119,6 +119,19 @@ describe('metrics', () => {
     expect(text).toContain('reprise_delivery_dead_letters_total{reason="other"} 800');
   });
 
+  it('tell a mirror’s latency for each of many partitions', async () => {
+    const metrics = createMetrics({ version: '1', gauges: NO_GAUGES });
+    const [source, upstream] = ['dc1/dc2.log', 'dc2/log'];
+    for (let partition = 0; partition < 300; partition++) {
+      metrics.listen('mirror.lag', { source, upstream, partition, latencyMs: 1500 });
+    }
+    metrics.listen('mirror.lag', { source, upstream, partition: 7, latencyMs: 0 });
+    const text = await metrics.text();
+    const labels = `source="${source}",upstream="${upstream}"`;
+    expect(text).toContain(`reprise_mirror_latency_seconds{${labels},partition="299"} 1.5\n`);
+    expect(text).toContain(`reprise_mirror_latency_seconds{${labels},partition="7"} 0\n`);
+  });
+
   it('have names that Prometheus’s conventions accept', () => {
     for (const { name, type, help, labels, unit } of METRICS) {
       expect(name).toMatch(/^[a-z][a-z0-9]*(_[a-z0-9]+)*$/);
