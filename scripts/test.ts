@@ -2,6 +2,7 @@
 //   npm test                        everything, on MariaDB
 //   npm test -- test/unit           only what the words select (vitest's filters and flags)
 //   npm run test:mysql              store and end-to-end suites on the real MySQL
+//   npm test -- --kafka 3.9.2       the suites that speak to Kafka, on another version of it
 // REPRISE_TEST_DATABASE_URL points the suites at another server instead of a private one; its user must be
 // allowed to create databases whose names begin with `reprise_`.
 
@@ -15,6 +16,21 @@ import { startStack } from './stack/stack.ts';
 const ROOT = join(import.meta.dirname, '..');
 /** What speaks to a database. */
 const DATABASE_SUITES = ['test/integration/store', 'test/integration/api', 'test/e2e'];
+/** What speaks to Kafka in a way that its version could change: all reading, and faults of brokers. */
+const KAFKA_SUITES = [
+  'test/integration/kafka',
+  'test/integration/stack',
+  'test/e2e/fault-brokers',
+  'test/e2e/fault-kafka',
+  'test/e2e/read-',
+  'test/e2e/replay-disorder',
+  'test/e2e/replay-formats',
+  'test/e2e/replay-identity',
+  'test/e2e/replay-late-events',
+  'test/e2e/replay-range',
+  'test/e2e/replay-retention',
+  'test/e2e/replay-sources',
+];
 
 interface Totals {
   readonly numPassedTests: number;
@@ -25,7 +41,10 @@ interface Totals {
 
 async function main(words: readonly string[]): Promise<number> {
   const mysql = words.includes('--mysql');
-  const chosen = words.filter((word) => word !== '--mysql');
+  const { version, others } = kafkaOf(words);
+  const chosen = others.filter((word) => word !== '--mysql');
+  // Read by everything that starts a broker, in this process and in the tests.
+  if (version !== null) process.env['REPRISE_KAFKA_VERSION'] = version;
   const given = process.env['REPRISE_TEST_DATABASE_URL'];
   const database = given ? 'none' : mysql ? 'mysql' : 'mariadb';
   const stack = await startStack({ name: `test-${process.pid}`, database, tied: true });
@@ -36,7 +55,8 @@ async function main(words: readonly string[]): Promise<number> {
   try {
     const promtool = await promtoolPath();
     const results = join(stack.dir, 'results.json');
-    const filters = chosen.length > 0 ? chosen : mysql ? DATABASE_SUITES : [];
+    const suites = mysql ? DATABASE_SUITES : version === null ? [] : KAFKA_SUITES;
+    const filters = chosen.length > 0 ? chosen : suites;
     const code = await vitest(
       [...filters, '--reporter=default', '--reporter=json', `--outputFile.json=${results}`],
       {
@@ -50,6 +70,18 @@ async function main(words: readonly string[]): Promise<number> {
   } finally {
     await stop();
   }
+}
+
+/** Kafka's version of `--kafka <version>`, and the words that are left. */
+function kafkaOf(words: readonly string[]): { version: string | null; others: readonly string[] } {
+  const at = words.indexOf('--kafka');
+  if (at < 0) return { version: null, others: words };
+  const version = words[at + 1] ?? '';
+  if (!/^\d+\.\d+\.\d+$/.test(version)) {
+    console.error(`not a version of Kafka: "${version}" (usage: npm test -- --kafka 3.9.2 [filters])`);
+    process.exit(2);
+  }
+  return { version, others: words.toSpliced(at, 2) };
 }
 
 /** promtool of a Debian machine; elsewhere its one test is skipped, and that is said. */

@@ -131,6 +131,13 @@ export async function endProcess(pidFile: string, graceMs: number): Promise<void
   rmSync(pidFile, { force: true });
 }
 
+/** SIGSTOP or SIGCONT to what a pid file names, with its group: it keeps its connections and answers nobody. */
+export function pauseProcess(pidFile: string, signal: 'SIGSTOP' | 'SIGCONT'): void {
+  const id = readPidFile(pidFile);
+  if (!id) throw new Error(`no process runs for ${pidFile}`);
+  signalGroup(id, signal);
+}
+
 function signalGroup(id: ProcessId, signal: NodeJS.Signals): void {
   if (!isAlive(id)) return;
   try {

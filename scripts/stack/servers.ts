@@ -5,17 +5,24 @@ import { dirname, join } from 'node:path';
 import { endProcess, readPidFile } from './process.ts';
 
 export const kafkaPidFile = (dir: string): string => join(dir, 'kafka.pid');
+export const mirrorPidFile = (dir: string): string => join(dir, 'mirror.pid');
 export const databasePidFile = (dir: string): string => join(dir, 'database.pid');
 /** Of the step that prepares a server's folder. */
 export const stepPidFile = (dir: string): string => join(dir, 'step.pid');
-export const siteDir = (dir: string, site: string): string => join(dir, `kafka-${site}`);
+/** Of a site's only broker, or of the n-th of several: no site's name holds a dot. */
+export const siteDir = (dir: string, site: string, broker?: number): string =>
+  join(dir, broker === undefined ? `kafka-${site}` : `kafka-${site}.${broker}`);
+export const mirrorDir = (dir: string): string => join(dir, 'mirror');
 export const databaseDir = (dir: string): string => join(dir, 'database');
 export const reaperPidFile = (dir: string): string => join(dir, 'reaper.pid');
+
+const MIRROR_GRACE_MS = 3_000;
 
 /** All pid files of a stack by name; the brokers' folders are found, so leftovers are too. */
 function pidFilesOf(dir: string): Record<string, string> {
   const folders = existsSync(dir) ? readdirSync(dir).filter((folder) => folder.startsWith('kafka-')) : [];
   return {
+    ...(existsSync(mirrorDir(dir)) && { mirror: mirrorPidFile(mirrorDir(dir)) }),
     database: databasePidFile(databaseDir(dir)),
     ...Object.fromEntries(folders.map((folder) => [folder, kafkaPidFile(join(dir, folder))])),
   };
@@ -29,6 +36,8 @@ export function runningOf(dir: string): Record<string, number | undefined> {
 
 export async function endServers(dir: string, graceMs: number): Promise<void> {
   const servers = Object.values(pidFilesOf(dir));
+  // MirrorMaker's clean end waits for what the brokers do not answer any more.
+  await endProcess(mirrorPidFile(mirrorDir(dir)), Math.min(graceMs, MIRROR_GRACE_MS));
   await settle(servers.map((file) => endProcess(stepPidFile(dirname(file)), 0)));
   await settle(servers.map((file) => endProcess(file, graceMs)));
 }

@@ -1,5 +1,5 @@
-// A stack: one database and one Kafka broker per site below `.reprise/<name>/`, started together and
-// stopped together.
+// A stack: one database, a Kafka cluster per site (of one broker or several) and MirrorMaker between the sites,
+// below `.reprise/<name>/`, started together and stopped together.
 //
 //   untied (npm run stack)   keeps running and keeps its data until it is stopped
 //   tied   (tests, demo)     begins empty and ends with the process that started it, even when that
@@ -7,51 +7,35 @@
 //
 // The pid files are the truth about what runs. Start and stop of one name exclude each other.
 import { existsSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
-import { databaseUrl, rootDatabaseUrl, startDatabase } from './database.ts';
-import type { DatabaseBrand, DatabaseKind } from './database.ts';
+import { basename, join } from 'node:path';
+import { databaseUrl } from './database.ts';
+import type { DatabaseKind } from './database.ts';
 import { startKafka } from './kafka.ts';
 import { withLock } from './lock.ts';
-import { mariadb } from './mariadb.ts';
-import { mysql } from './mysql.ts';
+import { allFlows } from './mirror-flows.ts';
+import type { MirrorFlow } from './mirror-flows.ts';
+import { startMirror } from './mirror.ts';
+import { GRACE_MS, kafkaPlaces, mirrorPlace, openStack, startDatabaseOf } from './opened.ts';
+import type { Stack } from './opened.ts';
 import { stackDir } from './paths.ts';
 import { endProcess, identify, startServer } from './process.ts';
-import {
-  databaseDir,
-  databasePidFile,
-  endServers,
-  kafkaPidFile,
-  reaperPidFile,
-  runningOf,
-  settle,
-  siteDir,
-} from './servers.ts';
-import { claim, readState, writeState } from './state.ts';
-import type { SiteState, StackState } from './state.ts';
+import { endServers, reaperPidFile, runningOf, settle } from './servers.ts';
+import { brokersOf, claim, readState, writeState } from './state.ts';
+import type { StackState, Wanted } from './state.ts';
+
+export type { Stack } from './opened.ts';
 
 export interface StackOptions {
   readonly name: string;
   readonly database?: DatabaseKind | 'none';
-  /** One broker (and cluster) each; [] for no Kafka. Default: one site named "local". */
+  /** One cluster each; [] for no Kafka. Default: one site named "local". */
   readonly sites?: readonly string[];
+  /** Of each site. Several hold every topic, up to three copies of it. Default 1. */
+  readonly brokersPerSite?: number;
+  /** What MirrorMaker copies; [] for no MirrorMaker. Default: `delivery_log` of every site to every other. */
+  readonly flows?: readonly MirrorFlow[];
   /** Begin empty and end with this process. */
   readonly tied?: boolean;
-}
-
-export interface Stack {
-  readonly name: string;
-  readonly dir: string;
-  /** Bootstrap address of the first site. */
-  readonly brokers: string;
-  readonly sites: readonly { readonly name: string; readonly brokers: string }[];
-  readonly databaseUrl: string;
-  readonly rootDatabaseUrl: string;
-  /** kill -9, returns when the process is gone. Data and ports stay. */
-  killKafka(site?: string): Promise<void>;
-  startKafka(site?: string): Promise<void>;
-  killDatabase(): Promise<void>;
-  startDatabase(): Promise<void>;
-  stop(options?: { wipe?: boolean }): Promise<void>;
 }
 
 export interface StackStatus {
@@ -59,24 +43,22 @@ export interface StackStatus {
   readonly running: Readonly<Record<string, number | undefined>>;
 }
 
-const GRACE_MS = 20_000;
-const brands: Readonly<Record<DatabaseKind, DatabaseBrand>> = { mariadb, mysql };
-
 export async function startStack(options: StackOptions): Promise<Stack> {
-  const { name, database = 'mariadb', sites = ['local'], tied = false } = options;
+  const { name, database = 'mariadb', sites = ['local'], brokersPerSite = 1, tied = false } = options;
+  const wanted = { name, database, sites, brokersPerSite, flows: options.flows ?? allFlows(sites) };
   const dir = stackDir(name);
   return withLock(`stack-${name}`, async () => {
     const before = readState(dir);
-    if (before && allRun(dir, before)) return open(dir, sameOrThrow(before, database, sites));
+    if (before && allRun(dir, before)) return stackOf(sameOrThrow(before, wanted));
     await endAll(dir, tied ? 0 : GRACE_MS);
     if (tied) rmSync(dir, { recursive: true, force: true });
-    else if (before) sameOrThrow(before, database, sites);
-    const state = await claim({ name, database, sites }, databaseUrl);
+    else if (before) sameOrThrow(before, wanted);
+    const state = await claim(wanted, databaseUrl);
     await startReaper(dir, tied);
     try {
-      const starts = state.sites.map((site) => startKafka(kafkaPlace(dir, site)));
-      if (database !== 'none') starts.push(startDatabase(brands[database], databasePlace(dir, state)));
-      await settle(starts);
+      const starts = state.sites.flatMap((site) => kafkaPlaces(dir, site)).map(startKafka);
+      await settle([...starts, startDatabaseOf(dir, state)]);
+      if (wanted.flows.length > 0) await startMirror(mirrorPlace(dir, state));
     } catch (error) {
       // The reaper stays, and with it the logs of a tied stack, until this process ends.
       await endServers(dir, 0);
@@ -84,7 +66,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     }
     if (!tied) await endProcess(reaperPidFile(dir), 0);
     writeState({ ...state, pids: definedOnly(runningOf(dir)) });
-    return open(dir, state);
+    return stackOf(state);
   });
 }
 
@@ -101,48 +83,33 @@ export function statusOf(name: string): StackStatus {
   return { state: readState(dir), running: runningOf(dir) };
 }
 
-function open(dir: string, state: StackState): Stack {
-  const siteNamed = (name = state.sites[0]?.name): SiteState => {
-    const site = state.sites.find((each) => each.name === name);
-    if (!site) throw new Error(`stack "${state.name}" has no site "${String(name)}"`);
-    return site;
-  };
-  return {
-    name: state.name,
-    dir,
-    brokers: state.sites[0] ? `127.0.0.1:${state.sites[0].port}` : '',
-    sites: state.sites.map((site) => ({ name: site.name, brokers: `127.0.0.1:${site.port}` })),
-    databaseUrl: state.databaseUrl,
-    rootDatabaseUrl: state.database === 'none' ? '' : rootDatabaseUrl(state.databasePort),
-    killKafka: (site) => endProcess(kafkaPidFile(siteDir(dir, siteNamed(site).name)), 0),
-    startKafka: (site) => startKafka(kafkaPlace(dir, siteNamed(site))),
-    killDatabase: () => endProcess(databasePidFile(databaseDir(dir)), 0),
-    async startDatabase() {
-      if (state.database !== 'none') await startDatabase(brands[state.database], databasePlace(dir, state));
-    },
-    stop: (options) => stopStack(state.name, options),
-  };
+/** A stack whose state was read, whether it runs or not. */
+export function stackOf(state: StackState): Stack {
+  return openStack(stackDir(state.name), state, (options) => stopStack(state.name, options));
 }
 
-const kafkaPlace = (dir: string, site: SiteState) => ({ ...site, dir: siteDir(dir, site.name) });
-const databasePlace = (dir: string, state: StackState) => ({
-  dir: databaseDir(dir),
-  port: state.databasePort,
-});
-
-function sameOrThrow(state: StackState, database: string, sites: readonly string[]): StackState {
-  const has = `${state.database} with sites [${state.sites.map((site) => site.name).join()}]`;
-  const wanted = `${database} with sites [${sites.join()}]`;
-  if (has === wanted) return state;
-  throw new Error(
-    `stack "${state.name}" holds data of ${has}, not ${wanted}: stop it with --wipe or take another name`,
+function sameOrThrow(state: StackState, wanted: Wanted): StackState {
+  const has = inWords(
+    state.database,
+    state.sites.map((site) => site.name),
+    state.sites[0] ? brokersOf(state.sites[0]).length : wanted.brokersPerSite,
   );
+  const asked = inWords(wanted.database, wanted.sites, wanted.brokersPerSite);
+  if (has === asked) return state;
+  throw new Error(
+    `stack "${state.name}" holds data of ${has}, not ${asked}: stop it with --wipe or take another name`,
+  );
+}
+
+function inWords(database: string, sites: readonly string[], brokers: number): string {
+  return `${database} with sites [${sites.join()}]${brokers === 1 ? '' : ` of ${brokers} brokers`}`;
 }
 
 function allRun(dir: string, state: StackState): boolean {
   const running = runningOf(dir);
-  const wanted = state.sites.map((site) => `kafka-${site.name}`);
+  const wanted = state.sites.flatMap((site) => kafkaPlaces(dir, site)).map((place) => basename(place.dir));
   if (state.database !== 'none') wanted.push('database');
+  if ((state.flows ?? []).length > 0) wanted.push('mirror');
   return wanted.every((name) => running[name] !== undefined);
 }
 

@@ -2,22 +2,40 @@
 // files alone; the pids in here are for the reader.
 import { mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { newClusterId } from './kafka.ts';
 import { withLock } from './lock.ts';
 import { readIfPresent, repriseDir, stackDir } from './paths.ts';
 import { choosePorts, isFree } from './ports.ts';
 import type { DatabaseKind } from './database.ts';
+import type { MirrorFlow } from './mirror-flows.ts';
 
-export interface SiteState {
-  readonly name: string;
+export interface BrokerPorts {
   readonly port: number;
   readonly controllerPort: number;
 }
+
+/** A cluster; the ports are those of its first broker. */
+export interface SiteState extends BrokerPorts {
+  readonly name: string;
+  /** Of a cluster of several: what its brokers must agree on, and the ports of the second and later ones. */
+  readonly several?: { readonly clusterId: string; readonly others: readonly BrokerPorts[] };
+}
+
+export const brokersOf = (site: SiteState): readonly BrokerPorts[] => [site, ...(site.several?.others ?? [])];
+
+/** Bootstrap addresses of a site, separated by commas. */
+export const addressesOf = (site: SiteState): string =>
+  brokersOf(site)
+    .map(({ port }) => `127.0.0.1:${port}`)
+    .join(',');
 
 export interface StackState {
   readonly name: string;
   readonly database: DatabaseKind | 'none';
   readonly databasePort: number;
   readonly sites: readonly SiteState[];
+  /** What MirrorMaker copies; missing or empty: none runs. */
+  readonly flows?: readonly MirrorFlow[];
   readonly brokers: string;
   readonly databaseUrl: string;
   readonly pids?: Readonly<Record<string, number>>;
@@ -27,6 +45,9 @@ export interface Wanted {
   readonly name: string;
   readonly database: DatabaseKind | 'none';
   readonly sites: readonly string[];
+  /** Of each site. */
+  readonly brokersPerSite: number;
+  readonly flows: readonly MirrorFlow[];
 }
 
 const stateFile = (dir: string): string => join(dir, 'stack.json');
@@ -48,21 +69,24 @@ export function claim(wanted: Wanted, databaseUrl: (port: number) => string): Pr
     const dir = stackDir(wanted.name);
     mkdirSync(dir, { recursive: true });
     const before = readState(dir);
-    const count = 1 + 2 * wanted.sites.length;
+    const { name, database, brokersPerSite, flows } = wanted;
+    const count = 1 + 2 * wanted.sites.length * brokersPerSite;
     const kept = before ? portsOf(before) : [];
     const reuse = kept.length === count && (await Promise.all(kept.map(isFree))).every(Boolean);
     const ports = reuse ? kept : await choosePorts(count, portsOfOthers(wanted.name));
-    const [databasePort = 0, ...rest] = ports;
-    const sites = wanted.sites.map((name, i) => ({
-      name,
-      port: rest[2 * i] ?? 0,
-      controllerPort: rest[2 * i + 1] ?? 0,
-    }));
+    const databasePort = ports.shift() ?? 0;
+    const sites = wanted.sites.map((site) => {
+      const brokers = Array.from({ length: brokersPerSite }, () => nextPorts(ports));
+      const clusterId = before?.sites.find((each) => each.name === site)?.several?.clusterId;
+      return siteOf(site, brokers, clusterId);
+    });
     const state: StackState = {
-      ...wanted,
+      name,
+      database,
       databasePort,
       sites,
-      brokers: sites.map((site) => `127.0.0.1:${site.port}`).join(','),
+      flows,
+      brokers: sites.map(addressesOf).join(','),
       databaseUrl: wanted.database === 'none' ? '' : databaseUrl(databasePort),
     };
     writeState(state);
@@ -70,8 +94,19 @@ export function claim(wanted: Wanted, databaseUrl: (port: number) => string): Pr
   });
 }
 
+function nextPorts(ports: number[]): BrokerPorts {
+  return { port: ports.shift() ?? 0, controllerPort: ports.shift() ?? 0 };
+}
+
+function siteOf(name: string, brokers: readonly BrokerPorts[], clusterId = newClusterId()): SiteState {
+  const [first, ...others] = brokers;
+  if (!first) throw new Error(`site ${name} has no broker`);
+  return { name, ...first, ...(others.length > 0 && { several: { clusterId, others } }) };
+}
+
 function portsOf(state: StackState): number[] {
-  return [state.databasePort, ...state.sites.flatMap((site) => [site.port, site.controllerPort])];
+  const brokers = state.sites.flatMap(brokersOf);
+  return [state.databasePort, ...brokers.flatMap(({ port, controllerPort }) => [port, controllerPort])];
 }
 
 function portsOfOthers(name: string): Set<number> {

@@ -49,7 +49,6 @@ export class LogWriter {
         {
           topic,
           numPartitions: partitions,
-          replicationFactor: 1,
           configEntries: [{ name: 'max.message.bytes', value: '4194304' }],
         },
       ],

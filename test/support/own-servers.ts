@@ -5,12 +5,12 @@ import { startStack, statusOf } from '../../scripts/stack/stack.ts';
 import type { Stack } from '../../scripts/stack/stack.ts';
 import type { Instance } from './instance.ts';
 
-/** A database or a broker beside those of the run; ends with the test process at the latest. */
-export function ownServer(which: 'database' | 'kafka'): Promise<Stack> {
+/** A database or a Kafka cluster beside those of the run; ends with the test process at the latest. */
+export function ownServer(which: 'database' | 'kafka', brokersPerSite = 1): Promise<Stack> {
   const kind = process.env['REPRISE_TEST_DATABASE'] === 'mysql' ? 'mysql' : 'mariadb';
   const database = which === 'database' ? kind : 'none';
   const sites = which === 'kafka' ? ['local'] : [];
-  return startStack({ name: `own-${which}-${process.pid}`, database, sites, tied: true });
+  return startStack({ name: `own-${which}-${process.pid}`, database, sites, brokersPerSite, tied: true });
 }
 
 /** Starts again what a test that failed half way left dead, so that it does not take the next ones with it. */

@@ -61,6 +61,14 @@ export class TopicAdmin {
     });
   }
 
+  /** Which broker leads a partition (-1: none does), and which have all of it; by their numbers. */
+  async placeOf(topic: string, partition: number): Promise<{ leader: number; inSync: readonly number[] }> {
+    const { topics } = await this.#admin.fetchTopicMetadata({ topics: [topic] });
+    const found = topics[0]?.partitions.find(({ partitionId }) => partitionId === partition);
+    if (!found) throw new Error(`there is no ${topic}/${partition}`);
+    return { leader: found.leader, inSync: found.isr };
+  }
+
   async set(topic: string, name: string, value: string): Promise<void> {
     const configEntries = [{ name, value }];
     const resources = [{ type: ConfigResourceTypes.TOPIC, name: topic, configEntries }];
