@@ -47,6 +47,9 @@ export async function dedupe(run: Run, signal: AbortSignal): Promise<void> {
 
 /** Everything is read: whether what is missing can be read somewhere else. */
 async function goesOn(run: Run, signal: AbortSignal): Promise<boolean> {
+  const { reading } = run;
+  await run.endsPinned(reading, signal);
+  if (run.reading !== reading) return true;
   if (signal.aborted || run.progress.readWhole(run.context().pins ?? []) !== null) return false;
   return await run.failover.fillGaps(signal);
 }

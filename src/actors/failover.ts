@@ -107,7 +107,7 @@ export class Failover implements SiteFailover {
       return true;
     }
     const pins = run.context().pins ?? [];
-    const stays = pins.filter((pin) => !pin.isLeft && siteOf(pin.source) !== site);
+    const stays = why === 'gaps' ? [] : pins.filter((pin) => !pin.isLeft && siteOf(pin.source) !== site);
     // In union mode the others are being read already.
     const next = stays.length > 0 ? { pins: stays } : await this.#findOther(site, why, pins, signal);
     if (!next || signal.aborted) return signal.aborted;

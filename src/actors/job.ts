@@ -156,6 +156,7 @@ export class RunningJob {
     const { fence } = context;
     emit('job.moved', { jobId: this.id, fact: fact.type, from: before, to: state, fence });
     if (LEASED.includes(state)) {
+      this.#run.moved();
       this.#run.limitsChanged();
       if (context.wanted !== null) this.#endLookup();
       this.#run.wake();

@@ -78,6 +78,8 @@ export class Run {
   gauges = { inFlight: 0, window: 0, queued: 0, retrying: 0 };
   /** While the dedupe memory is rebuilt: offsets below the cut that were read again, of how many. */
   rebuilt: { readonly done: number; readonly of: number } | null = null;
+  /** Called after each fact that was applied. */
+  moved: () => void = () => undefined;
   /** Set when the instance stops: settle, write the cut, release. */
   stopping: string | null = null;
   /** Wakes delivery after anything that it may have waited for. */
@@ -111,6 +113,20 @@ export class Run {
   readOn(pins: readonly Pin[]): void {
     const present = pins.filter(({ isLeft }) => !isLeft);
     this.#read(present, ({ source }) => this.progress.cut.nextOf(source));
+  }
+
+  /** Until nothing that is read has an open end, something else is read, or `signal` aborts. */
+  async endsPinned({ signal: left }: Reading, signal: AbortSignal): Promise<void> {
+    const either = AbortSignal.any([left, signal]);
+    const isOpen = ({ end, isLeft }: Pin): boolean => end === null && !isLeft;
+    while (!either.aborted && this.context().pins?.some(isOpen)) {
+      await new Promise<void>((resolve) => {
+        this.moved = resolve;
+        either.addEventListener('abort', () => {
+          resolve();
+        });
+      });
+    }
   }
 
   #read(pins: readonly Pin[], from: (pin: Pin) => number): void {

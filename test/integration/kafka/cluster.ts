@@ -146,7 +146,7 @@ export async function pinOf(
   asked: RangeRequest = range,
   pinEnds = true,
 ): Promise<Pin> {
-  const { pins } = await log.lookup('a', asked, pinEnds, never);
+  const { pins } = await log.lookup(log.sites[0] ?? '', asked, pinEnds, never);
   const [pin] = pins;
   if (!pin) throw new Error('no pin');
   return pin;

@@ -47,7 +47,8 @@ describe('a batch', () => {
       0,
       '0'.repeat(32),
     ]);
-    await database.query('INSERT INTO minute_ledger VALUES ?', [minutes]);
+    const columns = 'job_id, minute, delivered, delivered_digest, dead_lettered, dead_lettered_digest';
+    await database.query(`INSERT INTO minute_ledger (${columns}) VALUES ?`, [minutes]);
     await aged.set(big, 'updated_at = updated_at - INTERVAL 1 DAY');
     expect(await prune()).toBe(1);
     expect(await aged.rows(big)).toEqual(GONE);
