@@ -109,7 +109,8 @@ export class Failover implements SiteFailover {
     const pins = run.context().pins ?? [];
     const stays = why === 'gaps' ? [] : pins.filter((pin) => !pin.isLeft && siteOf(pin.source) !== site);
     // In union mode the others are being read already.
-    const next = stays.length > 0 ? { pins: stays } : await this.#findOther(site, why, pins, signal);
+    const next =
+      stays.length > 0 ? { pins: stays, gaps: [] } : await this.#findOther(site, why, pins, signal);
     if (!next || signal.aborted) return signal.aborted;
     const sites = new Set(next.pins.map(({ source }) => siteOf(source)));
     const left = pins.filter((pin) => !sites.has(siteOf(pin.source))).map((pin) => this.#leftPin(pin));
@@ -118,6 +119,8 @@ export class Failover implements SiteFailover {
     const { counts, cut } = run.progress;
     counts.siteSwitches++;
     cut.touch();
+    for (const gap of next.gaps) run.progress.gap(gap);
+    const { reading } = run;
     const answer = await run.gate.proposeUntilAnswered(
       {
         type: 'SITE_SWITCHED',
@@ -132,11 +135,10 @@ export class Failover implements SiteFailover {
       },
       signal,
     );
-    if (answer !== 'committed') {
-      counts.siteSwitches--;
-      return false;
-    }
-    return true;
+    // An answer that was lost: the fact was found, and moved the reading.
+    if (answer === 'committed' || run.reading !== reading) return true;
+    counts.siteSwitches--;
+    return false;
   }
 
   #leftPin(pin: Pin): Pin {
@@ -149,7 +151,7 @@ export class Failover implements SiteFailover {
     why: SwitchReason,
     pins: readonly Pin[],
     signal: AbortSignal,
-  ): Promise<{ readonly pins: readonly Pin[] } | null> {
+  ): Promise<Pick<Lookup, 'pins' | 'gaps'> | null> {
     const known = new Set(pins.map(({ source }) => siteOf(source)));
     for (const other of usableSites(this.#run)) {
       if (other === site || (why === 'gaps' && known.has(other))) continue;
@@ -168,7 +170,7 @@ export class Failover implements SiteFailover {
     const limited = AbortSignal.any([signal, AbortSignal.timeout(LOOKUP_LIMIT_MS)]);
     const marks = await this.#run.edges.log.marks(own, limited).catch(() => null);
     if (!marks || own.some((pin) => isReplaced(pin, marks[pin.source] ?? null))) return null;
-    return { pins: own.map(({ isLeft: _left, isRead: _read, ...pin }): Pin => pin) };
+    return { pins: own.map(({ isLeft: _left, isRead: _read, ...pin }): Pin => pin), gaps: [] };
   }
 }
 

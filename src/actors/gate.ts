@@ -5,6 +5,7 @@
 
 import type { Fact, Proposal } from '../domain/fact.ts';
 import { messageOf } from '../domain/errors.ts';
+import type { CutWrite } from '../domain/store.ts';
 import type { Edges } from './edges.ts';
 import type { Lease } from './lease.ts';
 import { pause } from '../domain/pause.ts';
@@ -45,17 +46,17 @@ export class Gate {
     return this.#seq;
   }
 
-  /** Commits a fact with the owner's present cut; rejects when the database cannot be asked. */
-  propose(proposal: Proposal): Promise<GateAnswer> {
+  /** Commits a fact with the owner's present cut, or with `other`; rejects when the database cannot be asked. */
+  propose(proposal: Proposal, other?: CutWrite): Promise<GateAnswer> {
     return this.#alone(async () => {
       const { store, emit, clock } = this.#edges;
       const startedMs = clock.monoMs();
       // A cut without pins would poison the job: the fact that pins them is the first to carry one.
       const isPinned = proposal.type === 'OFFSETS_RESOLVED' || this.#run.context().pins !== null;
       const hasCut = isPinned && this.#progress.cut.hasSources;
-      const taken = hasCut ? this.#progress.take() : null;
+      const taken = hasCut && !other ? this.#progress.take() : null;
       const result = await this.#written(taken, () =>
-        store.commit(this.#lease.key.jobId, proposal, this.#lease.key, taken?.write),
+        store.commit(this.#lease.key.jobId, proposal, this.#lease.key, other ?? taken?.write),
       );
       emit('store.commit', { fact: proposal.type, durationMs: clock.monoMs() - startedMs });
       if (result.ok) {
@@ -75,12 +76,12 @@ export class Gate {
    * Proposes until the database answers, however long that takes; ends early when `signal` aborts. Before each
    * new try it looks for what was committed meanwhile: the answer to the last COMMIT may have been lost.
    */
-  async proposeUntilAnswered(proposal: Proposal, signal: AbortSignal): Promise<GateAnswer> {
+  async proposeUntilAnswered(proposal: Proposal, signal: AbortSignal, other?: CutWrite): Promise<GateAnswer> {
     for (let first = true; !signal.aborted; first = false) {
       try {
         if (!first) await this.catchUp();
         if (signal.aborted) break;
-        return await this.propose(proposal);
+        return await this.propose(proposal, other);
       } catch {
         await pause(DATABASE_RETRY_MS, signal);
       }

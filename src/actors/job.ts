@@ -152,6 +152,10 @@ export class RunningJob {
       const { from: left, site, why, by } = fact;
       emit('job.site_switched', { jobId: this.id, from: left, site, why, by });
       if (before === 'ONGOING') this.#run.readOn(fact.pins);
+      else if (this.#run.switching) {
+        this.#run.progress.beganAgain(this.#run.switching.write);
+        this.#run.switching.applied();
+      }
     }
     const { fence } = context;
     emit('job.moved', { jobId: this.id, fact: fact.type, from: before, to: state, fence });

@@ -9,7 +9,7 @@ import type { LetterAgain } from '../domain/dead-letter.ts';
 import { covers } from '../domain/job.ts';
 import type { Counts, DeadLetter, Gap, Outcome, Pin } from '../domain/job.ts';
 import type { LogEvent } from '../domain/log.ts';
-import { MinuteLedger } from '../domain/minute-ledger.ts';
+import { MinuteLedger, zeroOf } from '../domain/minute-ledger.ts';
 import type { MinuteEntry } from '../domain/minute-ledger.ts';
 import type { Claim, CutWrite, HeartbeatDetail } from '../domain/store.ts';
 import { goneOf } from '../domain/undone.ts';
@@ -37,7 +37,6 @@ export class Progress {
   #deadLetters: DeadLetter[] = [];
   #gaps: Gap[] = [];
   #repeatsBefore: number;
-  #resent: readonly number[] = [];
   #filledBy: string | null = null;
   #settled = 0;
   #isConcluded = false;
@@ -75,23 +74,48 @@ export class Progress {
   }
 
   /**
-   * After a switch by the ledger: the new site's sources are judged from their start, minutes that are done count as
-   * they did, the others not at all. The memory has the done ones, so that their events are copies.
+   * What a switch by the ledger makes durable: the new site's sources are judged from their start, minutes that are
+   * done count as they did, the others not at all. The memory has the done ones, so that their events are copies.
+   * Nothing changes here before that is committed: whatever else is written meanwhile speaks of the present site.
    */
-  beginAgain(pins: readonly Pin[], done: readonly MinuteEntry[], again: readonly MinuteEntry[]): void {
-    this.cut.clear();
-    for (const { source, start } of pins) this.cut.begin(source, start);
-    for (const { minute } of again) this.ledger.resend(minute);
-    this.#resent = again.map(({ minute }) => minute);
+  againWrite(
+    pins: readonly Pin[],
+    done: readonly MinuteEntry[],
+    again: readonly MinuteEntry[],
+    gaps: readonly Gap[],
+  ): CutWrite {
     const sum = (entries: readonly MinuteEntry[], of: 'delivered' | 'deadLettered'): number =>
       entries.reduce((total, entry) => total + entry[of], 0);
+    const [delivered, deadLettered] = [sum(done, 'delivered'), sum(done, 'deadLettered')];
     const { counts } = this;
-    counts.delivered = sum(done, 'delivered');
-    counts.deadLettered = sum(done, 'deadLettered');
-    counts.matched = counts.delivered + counts.deadLettered;
-    counts.duplicates = counts.filtered = counts.tombstones = 0;
-    counts.siteSwitches++;
-    this.mayHaveRepeated(counts.maybeRepeated + sum(again, 'delivered') + sum(again, 'deadLettered'));
+    return {
+      cut: Object.fromEntries(pins.map(({ source, start }) => [source, { next: start, owed: [] }])),
+      counts: {
+        ...counts,
+        delivered,
+        deadLettered,
+        matched: delivered + deadLettered,
+        duplicates: 0,
+        filtered: 0,
+        tombstones: 0,
+        siteSwitches: counts.siteSwitches + 1,
+        maybeRepeated: counts.maybeRepeated + sum(again, 'delivered') + sum(again, 'deadLettered'),
+      },
+      progress: this.mark,
+      deadLetters: [],
+      gaps,
+      minutes: again.map(({ minute }) => zeroOf(minute)),
+      resent: again.map(({ minute }) => minute),
+    };
+  }
+
+  /** `againWrite` is durable. */
+  beganAgain({ cut, counts, gaps, resent = [] }: CutWrite): void {
+    this.cut.clear();
+    for (const [source, { next }] of Object.entries(cut)) this.cut.begin(asSourceName(source), next);
+    for (const minute of resent) this.ledger.resend(minute);
+    Object.assign(this.counts, counts);
+    this.#knownGaps.push(...gaps);
     this.#repeatsBefore = counts.maybeRepeated;
   }
 
@@ -163,13 +187,11 @@ export class Progress {
       gaps: this.#gaps,
       minutes: this.ledger.takeTouched(),
       ...(letters.length > 0 && { letters }),
-      ...(this.#resent.length > 0 && { resent: this.#resent }),
       ...(this.#filledBy !== null && { filledBy: this.#filledBy }),
       ...(this.detail && { detail: this.detail() }),
     };
     this.#deadLetters = [];
     this.#gaps = [];
-    this.#resent = [];
     return { write, taken };
   }
 
@@ -182,7 +204,6 @@ export class Progress {
   untake({ write }: TakenWrite): void {
     this.#deadLetters = [...write.deadLetters, ...this.#deadLetters];
     this.#gaps = [...write.gaps, ...this.#gaps];
-    this.#resent = write.resent ?? this.#resent;
     this.letters.untake(write.letters ?? []);
     this.ledger.untake(write.minutes);
   }

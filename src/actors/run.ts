@@ -6,7 +6,7 @@ import type { DedupeMemory } from '../domain/dedupe-memory.ts';
 import type { LogEvent, ReadWait } from '../domain/log.ts';
 import type { SourceName } from '../domain/ids.ts';
 import type { PauseReason, Pin, SwitchReason } from '../domain/job.ts';
-import type { Claim, JobView, HeartbeatDetail } from '../domain/store.ts';
+import type { Claim, CutWrite, JobView, HeartbeatDetail } from '../domain/store.ts';
 import type { LocalEvent } from '../machines/replay-job/machine.ts';
 import type { JobContext } from '../machines/replay-job/context.ts';
 import type { Edges } from './edges.ts';
@@ -46,6 +46,8 @@ export class Run {
   failover!: SiteFailover;
   /** What a switch by the ledger found to be done, for the dedupe that begins next; null: it reads again. */
   memory: DedupeMemory | null = null;
+  /** A switch by the ledger that is being committed: what it makes durable, and whom to tell. */
+  switching: { readonly write: CutWrite; readonly applied: () => void } | null = null;
   /** Whether the dedupe memory holds everything below the cut, so that any site can go on. */
   isRemembered = false;
   readonly work = new Pipe<readonly LogEvent[]>(WORK_CREDITS);

@@ -47,7 +47,9 @@ export async function switchByLedger(
   const lookup = await lookupWithin(run, site, edges.settings.siteDownMs, signal);
   if (!lookup) return null;
   const settled = progress.ledger.entries().filter(isSettled);
+  run.declareWait('ledger', `comparing what site ${site} holds with what was settled`);
   const found = settled.length > 0 ? await scan(run, lookup.pins, settled, signal) : NOTHING;
+  run.declareWait('ledger', null);
   if (!found || signal.aborted) return null;
   const byMinute = new Map(found.ledger.entries().map((entry) => [entry.minute, entry]));
   const isDone = (entry: MinuteEntry): boolean => {
@@ -63,10 +65,12 @@ export async function switchByLedger(
   });
   const boundAdded = again.reduce((sum, { delivered, deadLettered }) => sum + delivered + deadLettered, 0);
   run.memory = memoryOf(run, found, minutes);
-  progress.beginAgain(pins, done, again);
-  for (const gap of lookup.gaps) progress.gap(gap);
+  const write = progress.againWrite(pins, done, again, lookup.gaps);
   const waitingUntilMs = await latestEndMs(run, pins, signal);
-  return await run.gate.proposeUntilAnswered(
+  // An answer that was lost: the fact is there all the same, and would be legal once more.
+  const applied = new AbortController();
+  run.switching = { write, applied: () => applied.abort() };
+  const answer = await run.gate.proposeUntilAnswered(
     {
       type: 'SITE_SWITCHED',
       fence: run.lease.key.fence,
@@ -78,8 +82,10 @@ export async function switchByLedger(
       by: 'ledger',
       boundAdded,
     },
-    signal,
+    AbortSignal.any([signal, applied.signal]),
+    write,
   );
+  return applied.signal.aborted ? 'committed' : answer;
 }
 
 const NOTHING: Found = { ledger: new MinuteLedger(), earliest: new EarliestMinutes(), below: {} };

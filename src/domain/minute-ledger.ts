@@ -149,6 +149,17 @@ function entryOf(totals: Totals): MinuteEntry {
   return { minute, ...digests, ...(totals.resent && { resent: true }) };
 }
 
+/** A minute whose events are all sent again. */
+export const zeroOf = (minute: number): MinuteEntry => {
+  const nothing = {
+    delivered: 0,
+    deliveredDigest: NO_DIGEST,
+    deadLettered: 0,
+    deadLetteredDigest: NO_DIGEST,
+  };
+  return { minute, ...nothing, resent: true };
+};
+
 /** Whether what one party found in a minute is what the other settled there, delivered or dead-lettered. */
 export function isSettledBy(found: MinuteEntry, settled: MinuteEntry): boolean {
   const sum = new Float64Array(LANES);
