@@ -25,6 +25,8 @@ const named =
   (file: string) =>
   (title: string): NamedTest => ({ file, title });
 const crashes = named('test/unit/actors/crashes.test.ts');
+const sites = named('test/unit/actors/sites.test.ts');
+const whole = named('test/unit/domain/whole.test.ts');
 const takeover = named('test/unit/actors/takeover.test.ts');
 const wedged = named('test/unit/actors/wedged.test.ts');
 const jobs = named('test/integration/store/jobs.test.ts');
@@ -70,6 +72,16 @@ export const BUGS: readonly Bug[] = [
       disorder('behind the offset at which the log had passed `to`'),
     ],
     spares: [reading('gives events their identity: the last header, else the hash of the value')],
+  },
+  {
+    name: 'minutes-taken-for-done',
+    caughtBy: [sites('loses nothing, sends nothing foreign, and repeats within its bound')],
+    spares: [sites('is left for the other one when its log was replaced')],
+  },
+  {
+    name: 'copy-taken-for-whole',
+    caughtBy: [whole('is not read whole while nothing proves a copy')],
+    spares: [whole('does not suffer from gaps of a site that was left')],
   },
 ];
 
