@@ -9,7 +9,7 @@ import { NO_COUNTS } from '../../../src/domain/job.ts';
 import { SINGLE } from '../../../src/domain/message.ts';
 import type { DeliveryProfile } from '../../../src/domain/message.ts';
 import type { HeartbeatDetail } from '../../../src/domain/store.ts';
-import { repeatsOf } from '../../support/delivered.ts';
+import { expectWholeDelivery } from '../../support/delivered.ts';
 import type { MemoryRecord } from '../../support/memory-log.ts';
 import { A, FROM, Stage, TO } from '../../support/memory-stage.ts';
 import type { World } from '../../support/memory-stage.ts';
@@ -62,16 +62,7 @@ async function judge(given: World, delivery = SINGLE): Promise<void> {
   const stage = new Stage(given);
   stage.store.delivery = delivery;
   await stage.play();
-  const { state, context } = stage.store.job;
-  const wanted = wantedOf(given);
-  expect(state).toBe('COMPLETED');
-  expect(context.outcome).toBe('complete');
-  expect(repeatsOf(stage.accepted, wanted), 'repeats').toBeLessThanOrEqual(context.duplicateBound);
-  const { matched, delivered, duplicates, filtered, deadLettered } = stage.store.counts;
-  expect(delivered).toBe(wanted.size);
-  expect(matched).toBe(delivered + duplicates + filtered + deadLettered);
-  const ledger = [...stage.store.minutes.values()].reduce((sum, entry) => sum + entry.delivered, 0);
-  expect(ledger).toBe(wanted.size);
+  expectWholeDelivery(stage.accepted, stage.store, wantedOf(given));
 }
 
 describe('a job whose owners crash at any moment', () => {

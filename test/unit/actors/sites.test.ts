@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { asSourceName } from '../../../src/domain/ids.ts';
 import type { Evidence, JobSpec } from '../../../src/domain/job.ts';
-import { repeatsOf } from '../../support/delivered.ts';
+import { expectWholeDelivery } from '../../support/delivered.ts';
 import { MemoryJobStore } from '../../support/memory-job-store.ts';
 import type { MemoryRecord } from '../../support/memory-log.ts';
 import { FROM, Stage, TO, spec } from '../../support/memory-stage.ts';
@@ -112,22 +112,14 @@ function stageOf(given: TwoSites, change: Partial<JobSpec> = {}, evidence: Evide
 async function judge(given: TwoSites, change: Partial<JobSpec> = {}): Promise<void> {
   const stage = stageOf(given, change);
   await stage.play();
-  const { state, context } = stage.store.job;
   const wanted = new Set([...given.produced1, ...given.produced2].filter(inRange).map(({ id }) => id));
-  expect(state).toBe('COMPLETED');
-  expect(context.outcome).toBe('complete');
-  expect(repeatsOf(stage.accepted, wanted), 'repeats').toBeLessThanOrEqual(context.duplicateBound);
-  const { matched, delivered, duplicates, filtered, deadLettered } = stage.store.counts;
-  expect(delivered).toBe(wanted.size);
-  expect(matched).toBe(delivered + duplicates + filtered + deadLettered);
+  expectWholeDelivery(stage.accepted, stage.store, wanted);
   for (const fact of stage.store.facts) {
     if (fact.type !== 'SITE_SWITCHED') continue;
     seen[fact.by]++;
     seen.resent += fact.boundAdded;
     if (fact.pins.some(({ done }) => done)) seen.keptByLedger++;
   }
-  const ledger = [...stage.store.minutes.values()].reduce((sum, entry) => sum + entry.delivered, 0);
-  expect(ledger).toBe(wanted.size);
 }
 
 describe('a job of two sites, of which one at a time may fall silent, with owners that crash', () => {
