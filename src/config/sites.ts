@@ -4,6 +4,7 @@
 
 import type { SitePassword, SiteSasl, SiteTls } from '../domain/site.ts';
 import type { BareSite } from './site-list.ts';
+import { CONFIG_TABLE } from './table.ts';
 import { nearest } from './values.ts';
 
 /** One data centre's cluster. Its topics together hold the whole log. */
@@ -37,10 +38,12 @@ export type ReadFile = (path: string) => string;
 type Env = Readonly<Record<string, string | undefined>>;
 
 const PREFIX = 'REPRISE_SITE_';
+/** Settings of the table may begin alike (REPRISE_SITE_DOWN_MS); they are no site's own. */
+const OF_ALL_SITES: ReadonlySet<string> = new Set(Object.values(CONFIG_TABLE).map(({ name }) => name));
 const prefixOf = (site: string): string => `${PREFIX}${site.toUpperCase().replaceAll('-', '_')}_`;
 
 /** Whether this name is one of a site's settings (known or not), so not a setting of its own. */
-export const isSiteSetting = (name: string): boolean => name.startsWith(PREFIX);
+export const isSiteSetting = (name: string): boolean => name.startsWith(PREFIX) && !OF_ALL_SITES.has(name);
 
 /** Adds each site's TLS and SASL; every mistake goes to `fault`. */
 export function completeSites(

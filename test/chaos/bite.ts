@@ -4,8 +4,11 @@
 import { judge } from './checker.ts';
 import { casesOf } from './cases.ts';
 import type { Case } from './cases.ts';
+import { recordsRead } from './deliveries.ts';
 import type { Evidence, TransitionRow } from './evidence.ts';
 import { isTerminal } from './law.ts';
+import { doneEvents } from './site-checks.ts';
+import { switchesOf } from './site-facts.ts';
 
 export interface Bite {
   readonly what: string;
@@ -130,6 +133,8 @@ const SPOILS: readonly Spoil[] = [
       return end ? withStep(evidence, end, [{ ...end, fence: end.fence - 1 }]) : null;
     }),
   },
+  { property: 'P1', what: 'an event that was read by an incomplete replay', make: readAndLost },
+  { property: 'P13', what: 'an event of a done minute once more', make: doneAgain },
   { property: 'P9', what: 'a claim during the lease of another', make: overlap },
   {
     property: 'P12',
@@ -140,6 +145,31 @@ const SPOILS: readonly Spoil[] = [
     },
   },
 ];
+
+/** Its gaps excuse what it never saw, not what it read. */
+function readAndLost(evidence: Evidence, cases: readonly Case[]): Evidence | null {
+  for (const one of cases) {
+    const { replay, webhook, taken } = one;
+    if (replay.outcome !== 'incomplete' || replay.gaps.length === 0) continue;
+    const mine = evidence.held.filter(({ key }) => key === webhook.key);
+    const lost = recordsRead(one, mine).find(({ event }) => taken.has(event));
+    if (!lost) continue;
+    const posts = evidence.posts.filter(({ job, event }) => job !== replay.id || event !== lost.event);
+    return { ...evidence, posts };
+  }
+  return null;
+}
+
+function doneAgain(evidence: Evidence, cases: readonly Case[]): Evidence | null {
+  for (const one of cases) {
+    for (const each of switchesOf(one.steps)) {
+      const [event] = doneEvents(one, each);
+      const post = one.posts.find((known) => known.event === event);
+      if (post) return { ...evidence, posts: [...evidence.posts, { ...post, fence: each.fence }] };
+    }
+  }
+  return null;
+}
 
 /** The second replay of a webhook is claimed just after the first one. */
 function overlap(evidence: Evidence, cases: readonly Case[]): Evidence | null {

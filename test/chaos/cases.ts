@@ -3,7 +3,7 @@
 
 import type { Evidence, TransitionRow } from './evidence.ts';
 import { isClaim, isLeased } from './law.ts';
-import type { LedgerEvent, LedgerWebhook } from './ledger.ts';
+import type { LedgerEvent, LedgerRecord, LedgerWebhook } from './ledger.ts';
 import type { ReplayAnswer } from './rest.ts';
 import type { Post } from './target.ts';
 
@@ -30,10 +30,13 @@ export function casesOf(evidence: Evidence): readonly Case[] {
     const webhook = evidence.ledger.webhooks[target];
     if (!webhook) return [];
     const [fromMs, toMs] = [Date.parse(replay.from), Date.parse(replay.to)];
-    const range = webhook.events.filter(({ atMs }) => atMs >= fromMs && atMs < toMs);
+    const isInRange = ({ atMs }: LedgerRecord): boolean => atMs >= fromMs && atMs < toMs;
+    const range = webhook.events.filter(({ records }) => records.some(isInRange));
     const history = steps.get(replay.id) ?? [];
     const pinnedMs = Math.max(history[0]?.atMs ?? 0, toMs + evidence.ledger.settleMs);
-    const due = range.filter(({ ackedMs }) => ackedMs !== null && ackedMs <= pinnedMs);
+    const isDue = (record: LedgerRecord): boolean =>
+      isInRange(record) && record.ackedMs !== null && record.ackedMs <= pinnedMs;
+    const due = range.filter(({ records }) => records.some(isDue));
     const mine = posts.get(replay.id) ?? [];
     const taken = new Map<string, number>();
     for (const { event, status } of mine) if (isTaken(status)) taken.set(event, (taken.get(event) ?? 0) + 1);
@@ -55,7 +58,7 @@ export function casesOf(evidence: Evidence): readonly Case[] {
 export const isTaken = (status: number | null): boolean => status !== null && status >= 200 && status < 300;
 
 export const copiesOf = (events: readonly LedgerEvent[]): number =>
-  events.reduce((sum, { copies }) => sum + copies, 0);
+  events.reduce((sum, { records }) => sum + records.length, 0);
 
 /** By fence, the requests that arrived after the next claim. */
 export function lateOf(steps: readonly TransitionRow[], posts: readonly Post[]): Map<number, Post[]> {

@@ -1,32 +1,22 @@
-// The outside checker: pronounces on P1-P9 and P12 out of the evidence and nothing else. It imports nothing of the
+// The outside checker: pronounces on P1-P9, P12 and P13 out of the evidence and nothing else. It imports nothing of the
 // product. Again on kept evidence: node test/chaos/checker.ts <folder>
 
 import { isDeepStrictEqual } from 'node:util';
-import { casesOf, copiesOf, figuresOf, isTaken, lateOf, leasesOf } from './cases.ts';
+import { casesOf, figuresOf, isTaken, lateOf, leasesOf } from './cases.ts';
 import type { Case } from './cases.ts';
+import { checkDeliveries, some } from './deliveries.ts';
 import type { Accepted } from './demand.ts';
 import { load } from './evidence.ts';
 import type { Evidence, TransitionRow } from './evidence.ts';
-import { fold, isTerminal, stepFault } from './law.ts';
+import { fold, isTerminal, pinsOf, stepFault } from './law.ts';
 import type { Folded } from './law.ts';
 import type { LedgerWebhook } from './ledger.ts';
 import { printVerdict } from './report.ts';
 import type { ReplayAnswer } from './rest.ts';
-import type { Repeats, Verdict } from './verdict.ts';
+import { checkDoneMinutes, siteFigures } from './site-checks.ts';
+import type { Blame, Look, Property, Repeats, Verdict } from './verdict.ts';
+import { PROPERTIES } from './verdict.ts';
 
-const PROPERTIES = {
-  P1: 'every event at least once',
-  P2: 'nothing foreign, out of range or altered',
-  P3: 'repeats within the stated bound',
-  P4: 'one terminal transition, after the last event',
-  P5: 'no lost and no stuck replay',
-  P6: 'histories legal, gapless, and as REST shows them',
-  P7: 'nothing of a fence after the next one',
-  P8: 'order where promised (no strict replay in these runs)',
-  P9: 'one active replay per webhook',
-  P12: 'a clean stop leaves no lease',
-} as const;
-type Property = keyof typeof PROPERTIES;
 /** A claim's time is its statement's start, which may be read an instant before it sees the turn. */
 const OVERLAP_MS = 50;
 
@@ -45,6 +35,7 @@ export function judge(evidence: Evidence): Verdict {
     findings.get(property)?.violations.push(text);
   };
   const cases = casesOf(evidence);
+  const held = Map.groupBy(evidence.held, ({ key }) => key);
   checkStrays(evidence, blame);
   const repeats: Repeats = {
     seen: 0,
@@ -54,7 +45,8 @@ export function judge(evidence: Evidence): Verdict {
     closest: { seen: 0, allowed: 0 },
   };
   for (const one of cases) {
-    checkDeliveries(one, look, blame);
+    checkDeliveries(one, held.get(one.webhook.key) ?? [], look, blame);
+    checkDoneMinutes(one, look, blame);
     checkForeign(one, look, blame);
     checkRepeats(one, repeats, look, blame);
     checkEnd(one, look, blame);
@@ -64,11 +56,12 @@ export function judge(evidence: Evidence): Verdict {
   checkAccepted(evidence, look, blame);
   checkTurns(evidence.ledger.webhooks, cases, look, blame);
   checkExits(evidence, look, blame);
-  return { findings: [...findings.values()], repeats, figures: figuresOf(evidence, cases) };
+  return {
+    findings: [...findings.values()],
+    repeats,
+    figures: { ...figuresOf(evidence, cases), ...siteFigures(evidence, cases) },
+  };
 }
-
-type Look = (property: Property, count?: number) => void;
-type Blame = (property: Property, text: string) => void;
 
 /** What nobody asked for: requests and transitions of replays that REST does not know. */
 function checkStrays({ ledger, posts, transitions, replays }: Evidence, blame: Blame): void {
@@ -80,37 +73,6 @@ function checkStrays({ ledger, posts, transitions, replays }: Evidence, blame: B
   const webhooks = new Set(ledger.webhooks.map(({ id }) => id));
   for (const { id, webhookId } of replays)
     if (!webhooks.has(webhookId)) blame('P5', `replay ${id} belongs to the unknown webhook ${webhookId}`);
-}
-
-/** P1, and that the counts of a replay that ended by itself are those of the ledger. */
-function checkDeliveries({ replay, range, due, taken, posts }: Case, look: Look, blame: Blame): void {
-  if (replay.state !== 'COMPLETED') return;
-  look('P1', due.length);
-  const { matched = 0, delivered = 0, duplicates = 0, filtered = 0, deadLettered = 0 } = replay.counts;
-  const missing = due.map(({ id }) => id).filter((id) => !taken.has(id));
-  const told = `replay ${replay.id} (${String(replay.outcome)})`;
-  if (replay.outcome === 'complete') {
-    if (missing.length > 0) blame('P1', `${told} never delivered ${some(missing)}`);
-    if (deadLettered > 0 || replay.gaps.length > 0) blame('P1', `${told} has dead letters or gaps`);
-  } else {
-    if (deadLettered === 0 && replay.gaps.length === 0) blame('P1', `${told} does not tell what is missing`);
-    const tried = new Set(posts.map(({ event }) => event));
-    const untried = missing.filter((id) => !tried.has(id));
-    if (replay.gaps.length === 0 && (untried.length > 0 || missing.length > deadLettered))
-      blame(
-        'P1',
-        `${told}: ${missing.length} missing, ${deadLettered} dead letters, never tried: ${some(untried)}`,
-      );
-  }
-  if (matched !== delivered + duplicates + filtered + deadLettered) blame('P1', `${told} does not add up`);
-  const ended = delivered + deadLettered;
-  const [least, most] = [copiesOf(due), copiesOf([...range.values()])];
-  if (replay.gaps.length > 0) return;
-  if (ended < due.length || ended > range.size || matched < least || matched > most)
-    blame(
-      'P1',
-      `${told} counts ${ended} events of ${due.length}-${range.size}, ${matched} records of ${least}-${most}`,
-    );
 }
 
 function checkForeign({ replay, range, posts, target }: Case, look: Look, blame: Blame): void {
@@ -171,7 +133,7 @@ function checkHistory({ replay, steps }: Case, told: readonly string[], look: Lo
   if (!isDeepStrictEqual(stored, told)) blame('P6', `replay ${replay.id}: REST tells another history`);
   for (const [name, value] of Object.entries(expected(replay, steps))) {
     const shown = replay[name as keyof ReplayAnswer];
-    if (name === 'counts' ? isPartOf(replay.counts, value) : isDeepStrictEqual(shown, value)) continue;
+    if (isShown(name, shown, value)) continue;
     blame(
       'P6',
       `replay ${replay.id} shows ${name} ${JSON.stringify(shown)}, its facts say ${JSON.stringify(value)}`,
@@ -187,9 +149,14 @@ function expected({ counts }: ReplayAnswer, steps: readonly TransitionRow[]): Fo
   return { ...told, duplicateBound: Number(told['duplicateBound']) + evicted + unknownBelowCut };
 }
 
-/** REST need not show every count. */
-function isPartOf(shown: ReplayAnswer['counts'], told: unknown): boolean {
-  return Object.entries(shown).every(([name, count]) => (told as ReplayAnswer['counts'])[name] === count);
+/** REST need not show every count, and may tell more of a pin. */
+function isShown(name: string, shown: unknown, told: unknown): boolean {
+  if (name === 'pins') return isDeepStrictEqual(pinsOf(shown), told);
+  if (name !== 'counts') return isDeepStrictEqual(shown, told);
+  const counts = told as ReplayAnswer['counts'];
+  return Object.entries(shown as ReplayAnswer['counts']).every(([each, count]) =>
+    isDeepStrictEqual(counts[each], count),
+  );
 }
 
 /** Transitions: none under an older fence. Requests: what a sleeper had in its window, and no more. */
@@ -261,9 +228,6 @@ function checkExits({ exits }: Evidence, look: Look, blame: Blame): void {
       blame('P12', `${instance} ended with 0 and its lease still held replay ${held.join(', ')}`);
   }
 }
-
-const some = (ids: readonly string[]): string =>
-  `${ids.length} event(s): ${ids.slice(0, 4).join(', ')}${ids.length > 4 ? ' ...' : ''}`;
 
 if (import.meta.main) {
   const folder = process.argv[2];

@@ -17,6 +17,8 @@ export interface Accepted {
 const MOST_LIVE = 3;
 const ENDED: readonly string[] = ['COMPLETED', 'CANCELLED', 'FAILED'];
 const LOOK_MS = 700;
+/** Share of the replays that read all sites, where there are several. */
+const UNION = 0.15;
 const ACTS = ['pause', 'pause', 'blink', 'limits', 'pause', 'blink', 'limits', 'cancel'] as const;
 
 const STEERING = {
@@ -43,14 +45,18 @@ export class Demand {
     const random = this.#world.random.fork('requests');
     const rest = this.#world.client('requests');
     const { webhooks } = this.#world.ledger;
+    // Until REST says that it does not know this.
+    let hasUnion = this.#world.stack.sites.length > 1;
     while (!this.#world.isEnding) {
       const webhook = random.pick(webhooks);
-      const draft = draftOf(random, webhook);
+      const isUnion = hasUnion && random.chance(UNION);
+      const draft = { ...draftOf(random, webhook), ...(isUnion && { readMode: 'union' }) };
       await this.#world.pause(random.int(150, 700));
       if (this.#liveOf(webhook.id) >= MOST_LIVE) continue;
       const answer = await rest.ask('POST', `/v1/webhooks/${webhook.id}/replays`, draft);
       if (answer?.status !== 202) {
         this.#world.timeline.note(`a request was answered with ${answer?.status ?? 'nothing'}`);
+        if (isUnion && answer !== null && answer.status >= 400 && answer.status < 500) hasUnion = false;
         continue;
       }
       const replay = answer.body as ReplayAnswer;

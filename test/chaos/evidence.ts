@@ -7,8 +7,10 @@ import mysql from 'mysql2/promise';
 import type { RowDataPacket } from 'mysql2/promise';
 import type { Accepted } from './demand.ts';
 import type { Exit } from './exits.ts';
+import type { HeldRecord } from './held.ts';
 import type { Ledger } from './ledger.ts';
 import type { ReplayAnswer, Rest } from './rest.ts';
+import type { SiteLoss } from './site-faults.ts';
 import type { Post } from './target.ts';
 
 /** A row of the table of transitions. */
@@ -31,6 +33,9 @@ export interface Evidence {
   readonly posts: readonly Post[];
   readonly accepted: readonly Accepted[];
   readonly exits: readonly Exit[];
+  /** What each of several sites held at the end, MirrorMaker's copies included. */
+  readonly held: readonly HeldRecord[];
+  readonly losses: readonly SiteLoss[];
   /** Every replay, by REST, at the end. */
   readonly replays: readonly ReplayAnswer[];
   /** Their transitions by REST: seq, type and target of each. */
@@ -39,7 +44,7 @@ export interface Evidence {
 }
 
 export async function gather(
-  parts: Pick<Evidence, 'ledger' | 'posts' | 'accepted' | 'exits'>,
+  parts: Omit<Evidence, 'replays' | 'told' | 'transitions'>,
   rest: Rest,
   databaseUrl: string,
 ): Promise<Evidence> {
@@ -70,18 +75,24 @@ async function readTransitions(databaseUrl: string): Promise<readonly Transition
 }
 
 export function save(folder: string, evidence: Evidence): void {
-  const { posts, transitions, ...rest } = evidence;
+  const { posts, transitions, held, ...rest } = evidence;
   writeFileSync(join(folder, 'evidence.json'), JSON.stringify(rest));
   writeFileSync(join(folder, 'posts.jsonl'), toLines(posts));
+  writeFileSync(join(folder, 'held.jsonl'), toLines(held));
   writeFileSync(join(folder, 'transitions.jsonl'), toLines(transitions));
 }
 
 export function load(folder: string): Evidence {
   const rest = JSON.parse(readFileSync(join(folder, 'evidence.json'), 'utf8')) as Omit<
     Evidence,
-    'posts' | 'transitions'
+    'posts' | 'transitions' | 'held'
   >;
-  return { ...rest, posts: fromLines(folder, 'posts'), transitions: fromLines(folder, 'transitions') };
+  return {
+    ...rest,
+    posts: fromLines(folder, 'posts'),
+    transitions: fromLines(folder, 'transitions'),
+    held: fromLines(folder, 'held'),
+  };
 }
 
 const toLines = (items: readonly unknown[]): string =>

@@ -18,6 +18,8 @@ const MAX_REPEAT = 40;
 /** How long a young range waits for late records. */
 export const SETTLE_MS = 15_000;
 const STOP_MS = 8_000;
+/** How long a site may be away before its replays go on with another one. */
+export const SITE_DOWN_MS = 3_000;
 /** The relations are those of the defaults; everything is shorter, so that a run meets more of it. */
 const ENV = {
   REPRISE_LEASE_MS: String(LEASE_MS),
@@ -34,9 +36,19 @@ const ENV = {
   REPRISE_ENDPOINT_DOWN_LIMIT_MS: '4000',
   REPRISE_SETTLE_MS: String(SETTLE_MS),
   REPRISE_DISORDER_SLACK_MS: String(SLACK_MS),
+  REPRISE_SITE_DOWN_MS: String(SITE_DOWN_MS),
+  REPRISE_MIRROR_WAIT_MS: '20000',
 };
 const TETHER = join(import.meta.dirname, '..', '..', 'scripts', 'stack', 'tether.ts');
 const READY_MS = 60_000;
+
+/** Every other place prefers the second site. */
+function sitesEnv({ sites, sitesSetting }: Stack, index: number): Readonly<Record<string, string>> {
+  if (sites.length === 1) return {};
+  const names = sites.map(({ name }) => name);
+  const order = index % 2 === 0 ? names : names.toReversed();
+  return { REPRISE_SITES: sitesSetting, REPRISE_SITES_ORDER: order.join() };
+}
 
 export interface FleetOptions {
   readonly stack: Stack;
@@ -115,6 +127,7 @@ export class Fleet {
       nodeArgs: ['--import', TETHER],
       env: {
         ...ENV,
+        ...sitesEnv(stack, place.index),
         ...(fakeTime === null ? {} : fakeTimeEnv(fakeTime, place.clockFile)),
         REPRISE_TETHER: String(process.pid),
       },
@@ -126,7 +139,8 @@ export class Fleet {
       timeline.note('an instance ended by itself', { instance: instance.name, code });
       if (place.instance === instance) place.instance = null;
     });
-    await instance.ready(READY_MS).catch((error: unknown) => {
+    const isReady = stack.sites.length === 1 ? instance.ready(READY_MS) : instance.answers(READY_MS);
+    await isReady.catch((error: unknown) => {
       timeline.note('an instance was not ready in time', {
         instance: instance.name,
         why: String(error).slice(0, 200),

@@ -14,7 +14,7 @@ const LOOK_MS = 500;
 export async function heal(world: World): Promise<void> {
   await Promise.all(world.targets.map((target) => target.heal()));
   await world.stack.startDatabase();
-  await world.stack.startKafka();
+  await Promise.all(world.stack.sites.map(({ name }) => world.stack.startKafka(name)));
   await reviveInstances(world);
   world.timeline.note('healed');
   const rest = world.client('heal');

@@ -16,7 +16,7 @@ export async function instanceFaults(world: World, place: Place): Promise<void> 
     const fault = draw();
     const restMs = random.int(1_500, 6_000);
     const choice = random.next();
-    await world.pause(restMs);
+    await world.rest(restMs);
     if (world.isEnding) return;
     await strike(world, place, fault, choice);
     if (!place.instance) await world.fleet.launch(place);

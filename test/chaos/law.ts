@@ -121,7 +121,10 @@ function changesOf(type: string, body: TransitionRow['body'], shown: Folded): Fo
   if (type === 'ENDS_PINNED') {
     const ends = body['ends'] as Record<string, number>;
     const pins = shown['pins'] as readonly { readonly source: string; readonly end: string | null }[];
-    return { pins: pins.map((pin) => ({ ...pin, end: String(ends[pin.source] ?? pin.end) })) };
+    // A site that was left may keep sources without an end.
+    const endOf = ({ source, end }: (typeof pins)[number]): string | null =>
+      source in ends ? String(ends[source]) : end;
+    return { pins: pins.map((pin) => ({ ...pin, end: endOf(pin) })) };
   }
   if (type === 'SITE_SWITCHED') {
     const bound = Number(shown['duplicateBound']) + Number(body['boundAdded']);
@@ -137,7 +140,8 @@ function changesOf(type: string, body: TransitionRow['body'], shown: Folded): Fo
   return {};
 }
 
-function pinsOf(pins: unknown): unknown {
+/** What REST shows of a pin at least. */
+export function pinsOf(pins: unknown): unknown {
   return (
     pins as { source: string; topic: string; partition: number; start: number; end: number | null }[]
   ).map(({ source, topic, partition, start, end }) => ({

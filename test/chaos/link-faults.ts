@@ -16,7 +16,7 @@ export async function linkFaults(world: World, place: Place): Promise<void> {
     const restMs = random.int(8_000, 24_000);
     const choice = random.next();
     const ms = Math.round(fault === BEYOND ? LEASE_MS * (1.1 + choice) : LEASE_MS * 0.8 * choice);
-    await world.pause(restMs);
+    await world.rest(restMs);
     if (world.isEnding) return;
     const instance = place.instance?.name;
     const connections = place.link.block();

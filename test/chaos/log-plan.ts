@@ -6,7 +6,7 @@
 
 import { createHash } from 'node:crypto';
 import type { JavaRecord } from '../../scripts/stack/java-producer.ts';
-import type { LedgerEvent, LedgerWebhook } from './ledger.ts';
+import type { LedgerEvent, LedgerRecord, LedgerWebhook } from './ledger.ts';
 import type { Random } from './random.ts';
 
 export const SPAN_MS = 40 * 60_000;
@@ -17,7 +17,7 @@ const COPY_LATE_MS = 150_000;
 
 export interface PlannedRecord {
   readonly placeMs: number;
-  /** Index of the topic. */
+  /** Index of the topic, or of the site whose topic it is. */
   readonly topic: number;
   readonly record: JavaRecord;
 }
@@ -37,9 +37,22 @@ export interface PlanOptions {
   readonly webhooks: readonly PlannedWebhook[];
   readonly fromMs: number;
   readonly eventsEach: number;
+  /** Where copies go: their share, how many of all records go to the second place, and how far their times differ. */
+  readonly spread: Spread;
 }
 
-export function planLog(random: Random, { webhooks, fromMs, eventsEach }: PlanOptions): LogPlan {
+export interface Spread {
+  readonly copied: number;
+  readonly second: number;
+  readonly skewMs: number;
+}
+
+/** Two topics of one site. */
+export const IN_TOPICS: Spread = { copied: 0.25, second: 0.3, skewMs: 0 };
+/** Two sites, each with a topic: half of the events are written to both or twice, each time with a clock of its own. */
+export const AT_SITES: Spread = { copied: 0.5, second: 0.5, skewMs: 40 };
+
+export function planLog(random: Random, { webhooks, fromMs, eventsEach, spread }: PlanOptions): LogPlan {
   const records: PlannedRecord[] = [];
   const put = (
     atMs: number,
@@ -58,12 +71,16 @@ export function planLog(random: Random, { webhooks, fromMs, eventsEach }: PlanOp
       const value = valueOf(random, key, name);
       const headers = named ? { headers: { 'event-id': name } } : {};
       const eventId = named ? name : `v_${createHash('sha256').update(value).digest('base64url')}`;
-      const copies = 1 + (random.chance(0.25) ? random.int(1, 2) : 0);
+      const copies = 1 + (random.chance(spread.copied) ? random.int(1, 2) : 0);
+      const written: LedgerRecord[] = [];
       for (let copy = 0; copy < copies; copy++) {
         const lateMs = random.int(0, copy === 0 ? LATE_MS : COPY_LATE_MS);
-        put(atMs, lateMs, random.chance(0.3) ? 1 : 0, { key, value, ...headers });
+        const place = random.chance(spread.second) ? 1 : 0;
+        const skewMs = copy === 0 || spread.skewMs === 0 ? 0 : random.int(0, spread.skewMs);
+        put(atMs + skewMs, lateMs, place, { key, value, ...headers });
+        written.push({ place, atMs: atMs + skewMs, ackedMs: 0 });
       }
-      events.set(eventId, { id: eventId, atMs, sha256: sha256Of(value), copies, ackedMs: 0 });
+      events.set(eventId, { id: eventId, atMs, sha256: sha256Of(value), records: written });
       tempt(random, put, { key, atMs, name, others: webhooks });
     }
     return { id, key, concurrency, events: [...events.values()].sort((a, b) => a.atMs - b.atMs) };

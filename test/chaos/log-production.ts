@@ -1,4 +1,4 @@
-// Writes the planned log with Kafka's own Java producer, in rounds of another codec each: ours into both topics,
+// Writes the planned log with Kafka's own Java producer, in rounds of another codec each: ours into both places,
 // a flood of others' events between, and at the end of each round a transaction that is aborted (its events
 // look like ours and belong to nobody).
 
@@ -7,10 +7,14 @@ import type { Compression, JavaRecord } from '../../scripts/stack/java-producer.
 import { LogWriter } from '../support/log-writer.ts';
 import type { LogPlan } from './log-plan.ts';
 
-export interface Production {
+/** Where senders write: a topic of a cluster. */
+export interface LogPlace {
   readonly brokers: string;
-  readonly topics: readonly string[];
-  readonly partitions: number;
+  readonly topic: string;
+}
+
+export interface Production {
+  readonly places: readonly LogPlace[];
   readonly plan: LogPlan;
   readonly seed: number;
   /** Records of others, besides those of the plan. */
@@ -21,21 +25,26 @@ const ROUNDS: readonly Compression[] = ['snappy', 'zstd', 'lz4'];
 /** Noise and aborted events are of the last minute before the place where they are written: within the slack. */
 const NOISE_MS = 60_000;
 
-/** Resolves to the number of records written. */
+export async function createTopics(places: readonly LogPlace[], partitions: number): Promise<void> {
+  for (const { brokers, topic } of places) {
+    const writer = await LogWriter.open(brokers);
+    await writer.createTopic(topic, partitions);
+    await writer.close();
+  }
+}
+
+/** Resolves to the number of records written. The topics are there. */
 export async function produceLog(production: Production): Promise<number> {
-  const { brokers, topics, partitions, plan } = production;
-  const writer = await LogWriter.open(brokers);
-  for (const topic of topics) await writer.createTopic(topic, partitions);
-  await writer.close();
+  const { places, plan } = production;
   let written = 0;
   for (const [round, compression] of ROUNDS.entries()) {
     const first = Math.floor((plan.records.length * round) / ROUNDS.length);
     const last = Math.floor((plan.records.length * (round + 1)) / ROUNDS.length);
     const part = plan.records.slice(first, last);
     const placed = await Promise.all(
-      topics.map((topic, index) =>
+      places.map((place, index) =>
         produceWithJava(
-          { brokers, topic, compression, config: { 'batch.size': '8192' } },
+          { ...place, compression, config: { 'batch.size': '8192' } },
           part.filter((planned) => planned.topic === index).map(({ record }) => record),
         ),
       ),
@@ -54,11 +63,11 @@ interface Round {
 }
 
 async function noise(
-  { brokers, topics, seed, noise: count }: Production,
+  { places, seed, noise: count }: Production,
   { round, compression, placeMs }: Round & { readonly compression: Compression },
 ): Promise<number> {
   const { records } = await generateWithJava(
-    { brokers, topic: topics[round % topics.length] ?? '', compression },
+    { ...placeOf(places, round), compression },
     {
       records: Math.floor(count / ROUNDS.length),
       keys: 50,
@@ -72,10 +81,7 @@ async function noise(
   return records;
 }
 
-async function abortedTransaction(
-  { brokers, topics, plan }: Production,
-  { round, placeMs }: Round,
-): Promise<number> {
+async function abortedTransaction({ places, plan }: Production, { round, placeMs }: Round): Promise<number> {
   const records: JavaRecord[] = plan.webhooks.flatMap(({ key }, index) =>
     Array.from({ length: 20 }, (_, count) => ({
       key,
@@ -84,7 +90,13 @@ async function abortedTransaction(
       headers: { 'event-id': `aborted-${round}-${index}-${count}` },
     })),
   );
-  const topic = topics[round % topics.length] ?? '';
-  await produceWithJava({ brokers, topic, transaction: { id: `chaos-${round}`, end: 'abort' } }, records);
+  const transaction = { id: `chaos-${round}`, end: 'abort' } as const;
+  await produceWithJava({ ...placeOf(places, round), transaction }, records);
   return records.length;
+}
+
+function placeOf(places: readonly LogPlace[], round: number): LogPlace {
+  const place = places[round % places.length];
+  if (!place) throw new Error('there is no topic to write to');
+  return place;
 }

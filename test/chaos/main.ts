@@ -3,45 +3,33 @@
 // What it starts ends with it; its record (what summary.ts adds up) and the evidence of a failed run stay in
 // .reprise/chaos-evidence/.
 
-import { cpSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { repriseDir } from '../../scripts/stack/paths.ts';
-import { startStack } from '../../scripts/stack/stack.ts';
-import type { Stack } from '../../scripts/stack/stack.ts';
 import { bites } from './bite.ts';
+import { build } from './build.ts';
 import { judge } from './checker.ts';
-import { clockFaults, ensureFakeTime } from './clock-faults.ts';
+import { clockFaults } from './clock-faults.ts';
 import { Demand } from './demand.ts';
 import { gather, save } from './evidence.ts';
-import { Fleet, LEASE_MS, SETTLE_MS } from './fleet.ts';
+import { LEASE_MS } from './fleet.ts';
 import { heal } from './heal.ts';
+import { readHeld } from './held.ts';
 import { instanceFaults } from './instance-faults.ts';
-import type { Ledger } from './ledger.ts';
 import { linkFaults } from './link-faults.ts';
 import { liveProduction } from './live-production.ts';
-import { planLog, SPAN_MS } from './log-plan.ts';
-import { produceLog } from './log-production.ts';
+import { mirrorFaults } from './mirror-faults.ts';
 import { parseOptions, USAGE } from './options.ts';
 import type { ChaosOptions } from './options.ts';
-import { Random } from './random.ts';
 import { receiverFaults } from './receiver-faults.ts';
 import { writeRecord } from './record.ts';
 import { printBites, printFaults, printVerdict } from './report.ts';
-import { Rest } from './rest.ts';
 import { serverFaults } from './server-faults.ts';
 import { sessionFaults } from './session-faults.ts';
-import { Target } from './target.ts';
-import { Timeline } from './timeline.ts';
-import { World } from './world.ts';
+import { siteFaults } from './site-faults.ts';
+import type { World } from './world.ts';
 
-const TOPICS = ['delivery_log', 'delivery_log_late'];
-const PARTITIONS = 4;
-const CONCURRENCY = 6;
-const WEBHOOKS = 5;
-const EVENTS_EACH = 1_500;
-const NOISE = 24_000;
-const AGO_MS = 20 * 60_000;
 const JOURNAL_MS = 500;
 const PROGRESS_MS = 10_000;
 /** Below the last word that tether.ts leaves to a script whose parent was killed. */
@@ -54,10 +42,12 @@ const say = (text: string): void =>
 
 async function chaos(options: ChaosOptions): Promise<boolean> {
   const { seed, minutes } = options;
-  say(`chaos with seed ${seed}: ${minutes} min, ${options.instances} instances, ${options.database}`);
+  say(
+    `chaos with seed ${seed}: ${minutes} min, ${options.instances} instances, ${options.sites} site(s), ${options.database}`,
+  );
   const folder = join(repriseDir, 'chaos-evidence', `${options.database}-${seed}-${process.pid}`);
   mkdirSync(folder, { recursive: true });
-  const world = await build(options, folder);
+  const world = await build(options, folder, { cleanups, say });
   const demand = new Demand(world);
   const settling = setInterval(() => world.targets.forEach((target) => target.settle()), JOURNAL_MS);
   const showing = setInterval(() => {
@@ -86,8 +76,10 @@ async function chaos(options: ChaosOptions): Promise<boolean> {
   const { ledger, targets, stack } = world;
   for (const target of targets) target.settle(true);
   const posts = targets.flatMap((target) => target.posts);
+  const keys = ledger.webhooks.map(({ key }) => key);
+  const held = stack.sites.length > 1 ? await readHeld(stack, keys) : [];
   const evidence = await gather(
-    { ledger, posts, accepted: demand.accepted, exits: world.exits },
+    { ledger, posts, accepted: demand.accepted, exits: world.exits, losses: world.losses, held },
     world.client('evidence'),
     stack.databaseUrl,
   );
@@ -112,7 +104,8 @@ async function allLanes(world: World, demand: Demand): Promise<void> {
     demand.steer(),
     serverFaults(world),
     sessionFaults(world),
-    liveProduction(world, TOPICS[0] ?? ''),
+    liveProduction(world, world.places),
+    ...(world.stack.sites.length > 1 ? [siteFaults(world, demand), mirrorFaults(world)] : []),
     ...world.fleet.places.map((place) => instanceFaults(world, place)),
     ...world.fleet.places.map((place) => clockFaults(world, place)),
     ...world.fleet.places.map((place) => linkFaults(world, place)),
@@ -129,63 +122,6 @@ async function allLanes(world: World, demand: Demand): Promise<void> {
     )
   ).find((result) => result.status === 'rejected');
   if (failed) throw failed.reason;
-}
-
-async function build({ seed, instances, database }: ChaosOptions, folder: string): Promise<World> {
-  const random = new Random(seed);
-  const timeline = new Timeline(folder);
-  const stack = await startStack({ name: `chaos-${process.pid}`, database, tied: true });
-  cleanups.push(() => stack.stop({ wipe: true }));
-  cleanups.push(() => keepServerLogs(stack, folder));
-  const targets = await Promise.all(Array.from({ length: WEBHOOKS }, (_, index) => Target.start(index)));
-  cleanups.push(() => Promise.all(targets.map((target) => target.close())));
-  const apiKey = `chaos-${seed}-${process.pid}`;
-  const logDir = join(folder, 'instances');
-  const fakeTime = await ensureFakeTime();
-  const fleet = await Fleet.open({
-    stack,
-    topics: TOPICS,
-    apiKey,
-    logDir,
-    size: instances,
-    fakeTime,
-    timeline,
-  });
-  cleanups.push(() => fleet.close());
-  const fromMs = Math.floor((Date.now() - AGO_MS - SPAN_MS) / 1_000) * 1_000;
-  const keys = targets.map(({ index }) => `customer-${index}`);
-  const plan = planLog(random.fork('log'), {
-    webhooks: keys.map((key) => ({ id: key, key, concurrency: CONCURRENCY })),
-    fromMs,
-    eventsEach: EVENTS_EACH,
-  });
-  const written = await produceLog({
-    brokers: stack.brokers,
-    topics: TOPICS,
-    partitions: PARTITIONS,
-    plan,
-    seed,
-    noise: NOISE,
-  });
-  say(`the log has ${written} records for ${WEBHOOKS} webhooks and their neighbours`);
-  await Promise.all(fleet.places.map((place) => fleet.launch(place)));
-  const rest = new Rest(fleet, apiKey, random.fork('webhooks'));
-  const webhooks: Ledger['webhooks'][number][] = [];
-  for (const [index, told] of plan.webhooks.entries()) {
-    const draft = { url: targets[index]?.url, key: told.key, concurrency: told.concurrency };
-    const { id } = await rest.insist<{ id: string }>('POST', '/v1/webhooks', 201, draft);
-    webhooks.push({ ...told, id });
-  }
-  say(`${instances} instances are ready, ${webhooks.length} webhooks registered`);
-  return new World({
-    stack,
-    fleet,
-    apiKey,
-    targets,
-    ledger: { fromMs, toMs: fromMs + SPAN_MS, settleMs: SETTLE_MS, webhooks },
-    random,
-    timeline,
-  });
 }
 
 function keepOrDrop(
@@ -205,16 +141,6 @@ function keepOrDrop(
     say(`no violation after ${timeline.total} faults`);
   }
   return violations === 0;
-}
-
-function keepServerLogs({ dir }: Stack, folder: string): Promise<void> {
-  for (const [from, to] of [
-    ['database/database.log', 'database.log'],
-    ['kafka-local/kafka.log', 'broker.log'],
-  ] as const) {
-    if (existsSync(join(dir, from)) && existsSync(folder)) cpSync(join(dir, from), join(folder, to));
-  }
-  return Promise.resolve();
 }
 
 let ending: Promise<void> | null = null;

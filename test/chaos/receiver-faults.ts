@@ -17,7 +17,7 @@ export async function receiverFaults(world: World, demand: Demand, target: Targe
     const restMs = random.int(1_500, 5_000);
     const ms = random.int(500, 4_000);
     const share = TOTAL.includes(name) ? 1 : random.pick([1, 0.6, 0.2]);
-    await world.pause(restMs);
+    await world.rest(restMs);
     if (world.isEnding) return;
     const met = (): number => (UNSEEN.includes(name) ? demand.streamingTo(target.index) : target.met);
     const most = await (name in BAD_URLS

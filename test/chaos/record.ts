@@ -12,6 +12,8 @@ export interface RunRecord {
   readonly seed: number;
   readonly database: string;
   readonly instances: number;
+  /** Missing in records of before there were several: 1. */
+  readonly sites?: number;
   /** How long faults were injected. */
   readonly minutes: number;
   /** RFC 3339. */
@@ -26,17 +28,18 @@ export interface RunRecord {
   readonly selfEnded: readonly string[];
 }
 
-/** Resolves to the file: one per seed and database, the last run of it. */
+/** Resolves to the file: one per seed, database and number of sites, the last run of it. */
 export function writeRecord(
   options: ChaosOptions,
   world: World,
   found: Pick<RunRecord, 'verdict' | 'spoils'>,
 ): string {
-  const { seed, database, instances, minutes } = options;
+  const { seed, database, instances, minutes, sites } = options;
   const record: RunRecord = {
     seed,
     database,
     instances,
+    sites,
     minutes,
     endedAt: new Date().toISOString(),
     faults: Object.fromEntries(world.timeline.faults),
@@ -44,7 +47,11 @@ export function writeRecord(
     ...found,
     selfEnded: world.fleet.selfEnded,
   };
-  const file = join(repriseDir, 'chaos-evidence', `${seed}-${database}.json`);
+  const file = join(
+    repriseDir,
+    'chaos-evidence',
+    `${seed}-${database}${sites === 1 ? '' : `-${sites}-sites`}.json`,
+  );
   writeFileSync(file, `${JSON.stringify(record)}\n`);
   return file;
 }

@@ -10,6 +10,14 @@ export interface RestAnswer {
   readonly from: string;
 }
 
+export interface GapAnswer {
+  readonly source: string;
+  readonly from: string;
+  readonly to: string;
+  readonly reason: string;
+  readonly filledBy?: string | null;
+}
+
 /** What REST tells of a replay, as far as the chaos reads it. */
 export interface ReplayAnswer {
   readonly id: string;
@@ -30,7 +38,7 @@ export interface ReplayAnswer {
   readonly site: string | null;
   readonly partition: number | null;
   readonly pins: readonly { readonly source: string; readonly start: string; readonly end: string | null }[];
-  readonly gaps: readonly unknown[];
+  readonly gaps: readonly GapAnswer[];
   readonly limits: { readonly maxRate: number | null; readonly concurrency: number | null };
   readonly version: number;
 }

@@ -25,7 +25,7 @@ export async function sessionFaults(world: World): Promise<void> {
     const fault = draw();
     const restMs = random.int(2_000, 7_000);
     const holdMs = random.int(200, 4_000);
-    await world.pause(restMs);
+    await world.rest(restMs);
     if (world.isEnding) return;
     const rogue = await connect(world);
     if (!rogue) continue;

@@ -1,25 +1,32 @@
 // Adds runs up: node test/chaos/summary.ts [--into docs/RELIABILITY.md] .reprise/chaos-evidence/*.json
-// Prints the tables of docs/RELIABILITY.md, or puts them there, and ends with 1 when a property was violated or when less happened
-// than is demanded (demanded.ts).
+// Prints the tables of docs/RELIABILITY.md, or puts them there (runs with one site and with two have a place each), and
+// ends with 1 when a property was violated or when less happened than is demanded (demanded.ts).
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { BAD_URLS, BEHAVIOURS } from './behaviours.ts';
-import { FAULTS, INSTANCES, MINUTES, MYSQL_MINUTES, SEEDS } from './demanded.ts';
+import { ONE_SITE, TWO_SITES } from './demanded.ts';
+import type { Demanded } from './demanded.ts';
 import type { RunRecord } from './record.ts';
 
 type Row = readonly (string | number)[];
 
+/** Beside those that are demanded. */
+const MORE_FIGURES = ['events resent after a switch', 'complete', 'incomplete', 'cancelled', 'failed'];
 const RECEIVER_FAULTS = [...Object.keys(BEHAVIOURS), ...Object.keys(BAD_URLS)];
 
-export function summary(runs: readonly RunRecord[]): {
+export function summary(
+  runs: readonly RunRecord[],
+  demanded: Demanded,
+): {
   readonly text: string;
   readonly short: readonly string[];
 } {
-  const short = shortOf(runs);
+  const short = shortOf(runs, demanded);
   const parts = [
     runsTable(runs),
-    faultsTable(runs),
+    faultsTable(runs, demanded),
+    ...figuresTable(runs, demanded),
     propertiesTable(runs),
     repeatsText(runs),
     spoilsText(runs),
@@ -28,18 +35,24 @@ export function summary(runs: readonly RunRecord[]): {
 }
 
 /** What is missing or violated. */
-function shortOf(runs: readonly RunRecord[]): readonly string[] {
+function shortOf(runs: readonly RunRecord[], demanded: Demanded): readonly string[] {
   const missing: string[] = [];
   const atLeast = (what: string, has: number, least: number): void => {
     if (has < least) missing.push(`${what}: ${round(has)} of ${least}`);
   };
-  atLeast('minutes', minutesOf(runs), MINUTES);
-  atLeast('minutes on MySQL', minutesOf(runs.filter(({ database }) => database === 'mysql')), MYSQL_MINUTES);
-  atLeast('seeds', new Set(runs.map(({ seed }) => seed)).size, SEEDS);
-  atLeast('instances', Math.min(...runs.map(({ instances }) => instances)), INSTANCES);
+  atLeast('minutes', minutesOf(runs), demanded.minutes);
+  atLeast(
+    'minutes on MySQL',
+    minutesOf(runs.filter(({ database }) => database === 'mysql')),
+    demanded.mysqlMinutes,
+  );
+  atLeast('seeds', new Set(runs.map(({ seed }) => seed)).size, demanded.seeds);
+  atLeast('instances', Math.min(...runs.map(({ instances }) => instances)), demanded.instances);
   const faults = faultsOf(runs);
-  for (const [kind, least] of Object.entries(FAULTS)) atLeast(kind, faults.get(kind) ?? 0, least);
-  for (const name of RECEIVER_FAULTS) atLeast(`receiver: ${name}`, faults.get(`receiver: ${name}`) ?? 0, 1);
+  for (const [kind, least] of Object.entries(demanded.faults)) atLeast(kind, faults.get(kind) ?? 0, least);
+  for (const [what, least] of Object.entries(demanded.figures)) atLeast(what, figureOf(runs, what), least);
+  for (const name of demanded.everyReceiverFault ? RECEIVER_FAULTS : [])
+    atLeast(`receiver: ${name}`, faults.get(`receiver: ${name}`) ?? 0, 1);
   for (const run of runs) {
     const told = `seed ${run.seed} on ${run.database}`;
     for (const { property, violations } of run.verdict.findings)
@@ -81,18 +94,27 @@ function runsTable(runs: readonly RunRecord[]): string {
   return table(head, [...rows, all]);
 }
 
-function faultsTable(runs: readonly RunRecord[]): string {
+function faultsTable(runs: readonly RunRecord[], demanded: Demanded): string {
   const mysql = faultsOf(runs.filter(({ database }) => database === 'mysql'));
-  const kinds = new Set([...Object.keys(FAULTS), ...RECEIVER_FAULTS.map((name) => `receiver: ${name}`)]);
+  const receivers = demanded.everyReceiverFault ? RECEIVER_FAULTS.map((name) => `receiver: ${name}`) : [];
+  const kinds = new Set([...Object.keys(demanded.faults), ...receivers]);
   const faults = faultsOf(runs);
   for (const kind of [...faults.keys()].sort()) kinds.add(kind);
   const rows = [...kinds].map((kind): Row => [
     kind,
     faults.get(kind) ?? 0,
     mysql.get(kind) ?? 0,
-    FAULTS[kind] ?? 1,
+    demanded.faults[kind] ?? (demanded.everyReceiverFault ? 1 : 0),
   ]);
   return table(['fault', 'times', 'of them on MySQL', 'demanded'], rows);
+}
+
+/** What the checker counted of several sites; nothing with one. */
+function figuresTable(runs: readonly RunRecord[], { figures }: Demanded): readonly string[] {
+  if (Object.keys(figures).length === 0) return [];
+  const names = new Set([...Object.keys(figures), ...MORE_FIGURES]);
+  const rows = [...names].map((name): Row => [name, figureOf(runs, name), figures[name] ?? 0]);
+  return [table(['what happened', 'times', 'demanded'], rows)];
 }
 
 function propertiesTable(runs: readonly RunRecord[]): string {
@@ -146,17 +168,17 @@ function faultsOf(runs: readonly RunRecord[]): Map<string, number> {
 
 const violationsOf = ({ findings }: RunRecord['verdict']): number =>
   sum(findings.map(({ violations }) => violations.length));
+const figureOf = (runs: readonly RunRecord[], name: string): number =>
+  sum(runs.map(({ verdict }) => verdict.figures[name] ?? 0));
 const minutesOf = (runs: readonly RunRecord[]): number => sum(runs.map(({ minutes }) => minutes));
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 const round = (value: number): number => Math.round(value * 10) / 10;
 
 /** Between the two comments that mark the place. */
-function put(file: string, text: string): void {
-  const [before, begin, , end, after] =
-    /^([^]*)(<!-- figures[^\n]*-->\n)([^]*)(<!-- end of figures -->)([^]*)$/
-      .exec(readFileSync(file, 'utf8'))
-      ?.slice(1) ?? [];
-  if (before === undefined) throw new Error(`${file} has no place for the figures`);
+function put(file: string, name: string, text: string): void {
+  const place = new RegExp(`^([^]*)(<!-- ${name}: [^\\n]*-->\\n)([^]*)(<!-- end of ${name} -->)([^]*)$`);
+  const [before, begin, , end, after] = place.exec(readFileSync(file, 'utf8'))?.slice(1) ?? [];
+  if (before === undefined) throw new Error(`${file} has no place for the ${name}`);
   writeFileSync(file, [before, begin, '\n', text, '\n\n', end, after].join(''));
 }
 
@@ -167,9 +189,18 @@ if (import.meta.main) {
   });
   if (files.length === 0)
     throw new Error('usage: node test/chaos/summary.ts [--into <file>] <records of runs>');
-  const { text, short } = summary(files.map((file) => JSON.parse(readFileSync(file, 'utf8')) as RunRecord));
-  if (values.into === undefined) console.log(text);
-  else put(values.into, text);
-  for (const line of short) console.error(`SHORT  ${line}`);
-  process.exitCode = short.length === 0 ? 0 : 1;
+  const all = files.map((file) => JSON.parse(readFileSync(file, 'utf8')) as RunRecord);
+  process.exitCode = 0;
+  for (const [name, demanded, hasSites] of [
+    ['figures', ONE_SITE, false],
+    ['figures of two sites', TWO_SITES, true],
+  ] as const) {
+    const runs = all.filter(({ sites = 1 }) => sites > 1 === hasSites);
+    if (runs.length === 0) continue;
+    const { text, short } = summary(runs, demanded);
+    if (values.into === undefined) console.log(`${name}\n\n${text}\n`);
+    else put(values.into, name, text);
+    for (const line of short) console.error(`SHORT  ${line}`);
+    if (short.length > 0) process.exitCode = 1;
+  }
 }

@@ -9,6 +9,10 @@ import { join, dirname } from 'node:path';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 
+interface SiteAnswer {
+  readonly problem: string | null;
+}
+
 export interface InstanceOptions {
   readonly name: string;
   readonly port: number;
@@ -74,21 +78,30 @@ export class Instance {
   }
 
   /** Resolves when it answers ready with all sites reachable; rejects when it ended or `deadlineMs` passed. */
-  async ready(deadlineMs = 30_000): Promise<this> {
+  ready(deadlineMs = 30_000): Promise<this> {
+    return this.#until((sites) => sites.every(({ problem }) => problem === null), deadlineMs);
+  }
+
+  /** As `ready`, but sites may be away. */
+  answers(deadlineMs = 30_000): Promise<this> {
+    return this.#until(() => true, deadlineMs);
+  }
+
+  async #until(areFine: (sites: readonly SiteAnswer[]) => boolean, deadlineMs: number): Promise<this> {
     const until = performance.now() + deadlineMs;
     for (;;) {
       if (this.#child.exitCode !== null) throw new Error(`the instance ended:\n${this.log.slice(-2_000)}`);
       if (performance.now() > until) throw new Error(`the instance is not ready:\n${this.log.slice(-2_000)}`);
-      if (await this.#isReady()) return this;
+      if (await this.#isReady(areFine)) return this;
       await nextTry();
     }
   }
 
-  async #isReady(): Promise<boolean> {
+  async #isReady(areFine: (sites: readonly SiteAnswer[]) => boolean): Promise<boolean> {
     try {
       const response = await fetch(`${this.url}/readyz`, { signal: AbortSignal.timeout(2_000) });
-      const body = (await response.json()) as { sites: { problem: string | null }[] };
-      return response.ok && body.sites.every(({ problem }) => problem === null);
+      const body = (await response.json()) as { sites: SiteAnswer[] };
+      return response.ok && areFine(body.sites);
     } catch {
       return false;
     }

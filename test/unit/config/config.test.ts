@@ -187,6 +187,13 @@ describe('the settings of a site', () => {
   });
 });
 
+it('a setting of all sites may begin like those of a single one', () => {
+  expect(loadConfig({ ...LEAST, REPRISE_SITE_DOWN_MS: '3000' }).siteDownMs).toBe(3_000);
+  expect(faultsOf({ ...LEAST, REPRISE_SITE_DOWN_M: '3000' })).toEqual({
+    REPRISE_SITE_DOWN_M: expect.stringContaining('belongs to no site') as string,
+  });
+});
+
 describe('a token in place of a password', () => {
   const token = {
     ...LEAST,
