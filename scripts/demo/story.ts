@@ -2,6 +2,7 @@
 // what the replay must bring, no more. Duplicates, events exactly on both edges, and a neighbour's flood on the
 // same partition are part of it.
 
+import { createHash } from 'node:crypto';
 import type { LogRecord } from '../../test/support/log-writer.ts';
 
 export interface Story {
@@ -18,20 +19,29 @@ const MINUTE_MS = 60_000;
 const NEIGHBOURS_PER_EVENT = 4;
 const DUPLICATE_EVERY = 10;
 
-/** `missedCount` events between the edges; `key` is our webhook's, `others` share `partition` with it. */
+/**
+ * `missedCount` events between the edges; `key` is our webhook's, `others` share `partition` with it. `noiseBytes` of
+ * each event do not compress.
+ */
 export function tell(
   key: string,
   partition: number,
   others: readonly string[],
   missedCount: number,
   nowMs: number,
+  noiseBytes = 0,
 ): Story {
   const fromMs = Math.floor((nowMs - 70 * MINUTE_MS) / MINUTE_MS) * MINUTE_MS;
   const toMs = fromMs + 40 * MINUTE_MS;
+  // The same for each copy of an event.
+  const text = (id: string): string =>
+    noiseBytes === 0
+      ? 'x'.repeat(200)
+      : createHash('shake256', { outputLength: noiseBytes }).update(id).digest('hex');
   const records: LogRecord[] = [];
   const missed = new Set<string>();
   const ours = (eventId: string, timestampMs: number): void => {
-    const value = JSON.stringify({ for_user_id: key, event: eventId, text: 'x'.repeat(200) });
+    const value = JSON.stringify({ for_user_id: key, event: eventId, text: text(eventId) });
     records.push({ key, value, timestampMs, eventId, partition });
   };
   const miss = (eventId: string, timestampMs: number): void => {
@@ -52,7 +62,7 @@ export function tell(
     }
     for (let n = 0; n < NEIGHBOURS_PER_EVENT; n++) {
       const other = others[neighbours++ % others.length] ?? 'neighbour';
-      const value = JSON.stringify({ for_user_id: other, event: neighbours, text: 'y'.repeat(200) });
+      const value = JSON.stringify({ for_user_id: other, event: neighbours, text: text(String(neighbours)) });
       records.push({ key: other, value, timestampMs, eventId: `foreign-${neighbours}`, partition });
     }
   }

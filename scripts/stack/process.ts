@@ -24,6 +24,9 @@ export interface ServerCommand {
 }
 
 const POLL_MS = 50;
+/** The pid file is there after some ms; a machine that stands still may need seconds. */
+const PID_FILE_POLL_MS = 5;
+const PID_FILE_MS = 20_000;
 const BOOT_ID_FILE = '/proc/sys/kernel/random/boot_id';
 
 // The server writes its own pid file and then becomes the server (exec keeps pid and start time):
@@ -63,9 +66,16 @@ function parseStat(stat: string): ProcessId | undefined {
 export async function startServer(server: ServerCommand): Promise<ProcessId> {
   const child = await launch(server);
   child.unref();
-  const id = child.pid === undefined ? undefined : identify(child.pid);
-  if (!id) throw new Error(`${server.command} ended at once:\n${logTail(server.logFile)}`);
-  return id;
+  // The child writes its pid file itself. Who asks who runs, or ends everything, before that would not find it: a
+  // second MirrorMaker beside the first, which nobody ends.
+  const end = performance.now() + PID_FILE_MS;
+  for (;;) {
+    const id = readPidFile(server.pidFile);
+    if (id && id.pid === child.pid) return id;
+    const isOver = child.exitCode !== null || child.signalCode !== null || performance.now() > end;
+    if (isOver) throw new Error(`${server.command} ended at once:\n${logTail(server.logFile)}`);
+    await sleep(PID_FILE_POLL_MS);
+  }
 }
 
 /** A step of a start, run to its end; like a server it can be found and ended by its pid file. */

@@ -33,10 +33,17 @@ export class Detail {
       retrying,
       owed: cut.owedCount,
       exposed: cut.exposed,
-      waiting: (run.waits.get('pinEnds') ?? [...run.waits.values()][0])?.slice(0, 200) ?? null,
+      waiting: this.#waiting()?.slice(0, 200) ?? null,
       lastRefusal: run.lastRefusal,
       rebuilt: run.rebuilt,
     };
+  }
+
+  /** While an end is not pinned, every source also waits at its log's end: why the end is open says more. */
+  #waiting(): string | undefined {
+    const waits = [...this.#run.waits];
+    const told = waits.find(([who]) => who.startsWith('pinEnds')) ?? waits[0];
+    return told?.[1];
   }
 
   /** Offsets behind the cut, and those before it; null while the ends are not pinned. */
@@ -48,6 +55,8 @@ export class Detail {
       if (!cut.has(pin.source)) continue;
       const next = cut.nextOf(pin.source);
       passed += next - pin.start;
+      // What is left of a site that was left is read at another one.
+      if (pin.isLeft) continue;
       left = pin.end === null || left === null ? null : left + Math.max(0, pin.end - next);
     }
     return [passed, left];

@@ -24,6 +24,8 @@ import { heartbeat } from './heartbeat.ts';
 import type { Lease } from './lease.ts';
 import { offsetLookup } from './offset-lookup.ts';
 import { partitionStream } from './partition-stream.ts';
+import { jobGauges } from './pool-gauges.ts';
+import type { JobGauges } from './pool-gauges.ts';
 import { Progress } from './progress.ts';
 import { Run } from './run.ts';
 import { settleDown } from './settle-down.ts';
@@ -81,10 +83,8 @@ export class RunningJob {
   }
 
   /** For the metrics; ages in ms. A cut has no age while there is nothing to save. */
-  get gauges(): { readonly owed: number; readonly heartbeatAgeMs: number; readonly cutAgeMs: number } {
-    const { progress, lease, cutSavedMs, edges } = this.#run;
-    const cutAgeMs = progress.cut.isDirty ? edges.clock.monoMs() - cutSavedMs : 0;
-    return { owed: progress.cut.owedCount, heartbeatAgeMs: lease.ageMs, cutAgeMs };
+  get gauges(): JobGauges {
+    return jobGauges(this.#run);
   }
 
   /** The record key while its log is looked up; null once it is read. */

@@ -9,6 +9,8 @@ import type { Edges } from './edges.ts';
 import { Gathering } from './gathering.ts';
 import { RunningJob } from './job.ts';
 import { Lease } from './lease.ts';
+import { poolGauges } from './pool-gauges.ts';
+import type { PoolReading } from './pool-gauges.ts';
 import { pause } from '../domain/pause.ts';
 
 export interface PoolSettings {
@@ -23,8 +25,6 @@ export interface PoolSettings {
 const GONE_MS = 1_000;
 /** Claims under way at a time: each is some five round trips and a sync of the disk, which others can share. */
 const CLAIMERS = 4;
-
-type PoolGauge = 'running' | 'owed' | 'memory' | 'heartbeatAge' | 'cutAge';
 
 export class Pool {
   readonly #edges: Edges;
@@ -55,18 +55,10 @@ export class Pool {
     return this.#running.size;
   }
 
-  /** What only the pool knows, for the metrics; ages in seconds. */
-  gauges(): readonly { readonly gauge: PoolGauge; readonly value: number }[] {
+  gauges(): readonly PoolReading[] {
     const jobs = [...this.#running.values()].map((job) => job.gauges);
-    const oldest = (age: 'heartbeatAgeMs' | 'cutAgeMs'): number =>
-      Math.max(0, ...jobs.map((job) => job[age])) / 1_000;
-    return [
-      { gauge: 'running', value: jobs.length },
-      { gauge: 'owed', value: jobs.reduce((sum, { owed }) => sum + owed, 0) },
-      { gauge: 'memory', value: this.#edges.budget.used },
-      { gauge: 'heartbeatAge', value: oldest('heartbeatAgeMs') },
-      { gauge: 'cutAge', value: oldest('cutAgeMs') },
-    ];
+    const { log, budget } = this.#edges;
+    return poolGauges(jobs, { sites: log.sites, memory: budget.used });
   }
 
   start(): void {

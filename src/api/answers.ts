@@ -3,7 +3,7 @@
 import { Type, type Static } from 'typebox';
 import type { Fact } from '../domain/fact.ts';
 import { DEAD_LETTER_STATES } from '../domain/dead-letter.ts';
-import { JOB_STATES } from '../domain/job.ts';
+import { JOB_STATES, READ_MODES } from '../domain/job.ts';
 import { DELIVERY_MODES } from '../domain/message.ts';
 import { id, instant, maybeInteger, maybeText, text } from './fields.ts';
 
@@ -34,6 +34,9 @@ export const webhookWithSecret = Type.Object({
 export type WebhookAnswer = Static<typeof webhookWithSecret>;
 
 const count = (of: string) => Type.Integer({ description: of });
+const EVIDENCE =
+  'what shows that a mirrored copy had everything when its end was pinned: endOffsets (the last record of its ' +
+  'upstream was seen in it), heartbeats (weaker) or none; null = nothing had to be shown';
 const offset = (of: string) => Type.String({ description: `${of} (an offset, decimal)` });
 
 export const replay = Type.Object({
@@ -59,6 +62,10 @@ export const replay = Type.Object({
     maybeRepeated: count('repeats that were possible in fact: events sent since an owner was lost'),
     evicted: count('identities that dedupe had to forget'),
     unknownBelowCut: count('offsets that could not be read again when dedupe was rebuilt'),
+    siteSwitches: count('times it went on at another site'),
+    onlyIn: Type.Record(Type.String(), Type.Integer(), {
+      description: 'with read union: per site the events that no other site had; else empty',
+    }),
   }),
   cut: Type.Record(
     Type.String(),
@@ -102,7 +109,13 @@ export const replay = Type.Object({
   owner: maybeText('the instance that runs it'),
   reclaims: count('takeovers after the loss of an owner'),
   heartbeatAt: maybeText('last sign of life of its owner (RFC 3339)'),
-  site: maybeText('the site that is read'),
+  site: maybeText('the site that is read; several, joined by +, with read union'),
+  read: Type.Enum([...READ_MODES], {
+    description: 'failover: one site, another one when it fails; union: all sites at once',
+  }),
+  evidence: maybeText(
+    `the weakest among the copies that are read, of those that needed one: ${EVIDENCE}; also null while an end is open`,
+  ),
   partition: maybeInteger('the partition of the webhook’s key'),
   pins: Type.Array(
     Type.Object({
@@ -110,7 +123,10 @@ export const replay = Type.Object({
       topic: text('topic'),
       partition: Type.Integer(),
       start: offset('first to read'),
-      end: maybeText('first not to read; null while the range is too young to know'),
+      end: maybeText('first not to read; null while the range is too young, or the copy not proven yet'),
+      copyOf: maybeText('the source that MirrorMaker copies this one from; null of an own topic'),
+      evidence: maybeText(EVIDENCE),
+      left: Type.Boolean({ description: 'its site was left: nothing new is read there' }),
     }),
     { description: 'what is read of each source' },
   ),
@@ -120,6 +136,7 @@ export const replay = Type.Object({
       from: offset('first unreadable'),
       to: offset('first readable again'),
       reason: text('why it could not be read'),
+      filledBy: maybeText('the site that was read whole instead (* = all together); null = may be missing'),
     }),
     { description: 'what could not be read' },
   ),

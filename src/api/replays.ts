@@ -110,7 +110,7 @@ export function replayRoutes(options: ReplayRoutes): FastifyPluginAsyncTypebox {
 type Draft = Static<ReturnType<typeof replayDraft>>;
 
 function specOf(
-  { maxRate = null, concurrency = null, order = 'any', scan = 'bounded' }: Draft,
+  { maxRate = null, concurrency = null, order = 'any', scan = 'bounded', read = 'failover' }: Draft,
   identity: IdentityMode,
 ): Omit<JobSpec, 'webhookId' | 'key' | 'fromMs' | 'toMs'> {
   return {
@@ -121,7 +121,7 @@ function specOf(
     order,
     scan,
     deliveryMode: 'single',
-    readMode: 'failover',
+    readMode: read,
     groupId: null,
     limits: { maxRate, concurrency },
   };

@@ -2,6 +2,7 @@
 // instants, the webhook's target) is checked where it is used.
 
 import { Type } from 'typebox';
+import { READ_MODES } from '../domain/job.ts';
 import { BATCH_LIMITS, DELIVERY_MODES } from '../domain/message.ts';
 import { DEFAULT_LIMIT, MAX_LIMIT } from './cursor.ts';
 import { id, maybeInteger } from './fields.ts';
@@ -102,6 +103,13 @@ export const replayDraft = (maxRate: number) =>
         Type.Enum(['bounded', 'full'], {
           description:
             'bounded (stops behind the disorder slack after `to`; the default) or full (to the end of the log)',
+        }),
+      ),
+      read: Type.Optional(
+        Type.Enum([...READ_MODES], {
+          description:
+            'failover (one site, another one when it fails; the default) or union (all sites at once: also an ' +
+            'event that reached only one of them)',
         }),
       ),
     },

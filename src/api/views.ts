@@ -6,6 +6,7 @@ import type { DeadLetterView } from '../domain/dead-letter.ts';
 import type { JobState } from '../domain/job.ts';
 import type { Transition, WebhookView } from '../domain/replay-store.ts';
 import type { JobView } from '../domain/store.ts';
+import { weakestEvidence } from '../domain/whole.ts';
 import type { DeadLetterAnswer, ReplayAnswer, TransitionAnswer, WebhookAnswer } from './answers.ts';
 import { formatInstant } from './range.ts';
 
@@ -70,9 +71,16 @@ export function showReplay(
     reclaims: job.reclaims,
     heartbeatAt: maybeInstant(job.heartbeatAtMs),
     site: job.site,
+    read: spec.readMode,
+    evidence: weakestEvidence(job.pins ?? []),
     partition: job.partition,
     pins: showPins(job),
-    gaps: job.gaps.map((gap) => ({ ...gap, from: String(gap.from), to: String(gap.to) })),
+    gaps: job.gaps.map((gap) => ({
+      ...gap,
+      from: String(gap.from),
+      to: String(gap.to),
+      filledBy: gap.filledBy ?? null,
+    })),
     limits: { maxRate: limits.maxRate, concurrency: limits.concurrency },
     order: spec.order,
     scan: spec.scan,
@@ -88,12 +96,15 @@ function showCut(cut: Cut | null): ReplayAnswer['cut'] {
 }
 
 function showPins({ pins }: JobView): ReplayAnswer['pins'] {
-  return (pins ?? []).map(({ source, topic, partition, start, end }) => ({
+  return (pins ?? []).map(({ source, topic, partition, start, end, copyOf, evidence, isLeft }) => ({
     source,
     topic,
     partition,
     start: String(start),
     end: end === null ? null : String(end),
+    copyOf: copyOf ?? null,
+    evidence: evidence ?? null,
+    left: isLeft === true,
   }));
 }
 

@@ -17,6 +17,9 @@ export type JobState = (typeof JOB_STATES)[number];
 export type Outcome = 'complete' | 'incomplete';
 export type PauseReason = 'requested' | 'endpoint_unavailable' | 'endpoint_gone' | 'endpoint_rejects';
 export type FailReason = 'log_replaced' | 'nothing_readable' | 'crash_loop';
+/** Whether one site is read, and another when it fails, or all of them at once. */
+export const READ_MODES = ['failover', 'union'] as const;
+export type ReadMode = (typeof READ_MODES)[number];
 export type Wanted = 'pause' | 'cancel';
 /** Why a job reads another site: the one before does not answer, must not be read, or left gaps. */
 export type SwitchReason = 'unreachable' | 'unusable' | 'replaced' | 'gaps';
@@ -53,7 +56,7 @@ export interface JobSpec {
   readonly order: 'any' | 'strict';
   readonly scan: 'bounded' | 'full';
   readonly deliveryMode: 'single' | 'ndjson' | 'json-array';
-  readonly readMode: 'failover' | 'union';
+  readonly readMode: ReadMode;
   readonly groupId: string | null;
   readonly limits: Limits;
 }
@@ -70,9 +73,10 @@ export type Piece = readonly [from: number, to: number];
 
 /**
  * What shows that a mirrored copy held everything when its end was pinned: its upstream's last committed record was
- * seen in it; MirrorMaker's heartbeats passed (they cannot see one stuck partition); nothing.
+ * seen in it; MirrorMaker's heartbeats passed (they cannot see one stuck partition); nothing. The strongest first.
  */
-export type Evidence = 'endOffsets' | 'heartbeats' | 'none';
+export const EVIDENCE = ['endOffsets', 'heartbeats', 'none'] as const;
+export type Evidence = (typeof EVIDENCE)[number];
 
 /** After a switch by the ledger: events below this offset and in these minutes (ms / 60,000) had been settled. */
 export interface DoneMinutes {

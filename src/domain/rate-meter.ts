@@ -1,10 +1,11 @@
-// A rate over the last seconds, from a total that only rises, from samples of the last seconds; no timer of its own.
+// A rate over the last seconds, from samples of a total; no timer of its own. A total that falls begins anew: a job
+// whose minutes are sent again (a switch of sites by the ledger) takes them out of its counts.
 
 const MAX_SAMPLES = 50;
 
 export class RateMeter {
   readonly #windowMs: number;
-  readonly #samples: { readonly atMs: number; readonly total: number }[] = [];
+  #samples: { readonly atMs: number; readonly total: number }[] = [];
 
   constructor(windowMs = 5_000) {
     this.#windowMs = windowMs;
@@ -12,6 +13,7 @@ export class RateMeter {
 
   /** Notes the total at a moment (monotonic ms). */
   note(atMs: number, total: number): void {
+    if (total < (this.#samples.at(-1)?.total ?? 0)) this.#samples = [];
     const before = this.#samples.at(-2);
     // However often it is called, the window holds a bounded number of samples.
     if (before && atMs - before.atMs < this.#windowMs / MAX_SAMPLES) this.#samples.pop();

@@ -3,7 +3,8 @@
 
 import { logSourceOf, siteOf } from './ids.ts';
 import type { SourceName } from './ids.ts';
-import type { Gap, Pin } from './job.ts';
+import { EVIDENCE } from './job.ts';
+import type { Evidence, Gap, Pin } from './job.ts';
 
 /** What is read to its end, or was. */
 const present = (pins: readonly Pin[]): readonly Pin[] =>
@@ -41,3 +42,14 @@ export function readWhole(pins: readonly Pin[], gaps: readonly Gap[]): string | 
 
 /** What the pins alone can tell: a job that has this not must not end complete. */
 export const mayBeWhole = (pins: readonly Pin[]): boolean => readWhole(pins, []) !== null;
+
+/**
+ * The weakest evidence of the copies that are read now, of those that needed one; null when none did, or as long as an
+ * end is not pinned.
+ */
+export function weakestEvidence(pins: readonly Pin[]): Evidence | null {
+  const read = pins.filter(({ isLeft }) => !isLeft);
+  if (read.some(({ end }) => end === null)) return null;
+  const shown = new Set(read.map(({ evidence }) => evidence));
+  return EVIDENCE.findLast((evidence) => shown.has(evidence)) ?? null;
+}

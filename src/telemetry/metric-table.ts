@@ -116,6 +116,16 @@ export const ASKED_METRICS = {
     'Age of the oldest durable cut among this instance’s replays that have something to save.',
   ),
   owed: gauge('owed_events', 'Events read and not yet settled, of this instance’s replays.'),
+  jobsReading: gauge(
+    'jobs_reading',
+    'Replays of this instance that read a site now; a union counts at each.',
+    ['site'],
+  ),
+  siteLag: gauge(
+    'site_lag_records',
+    'Records between the cut and the pinned end of this instance’s replays; an end that is not pinned counts 0.',
+    ['site'],
+  ),
   memory: gauge('memory_budget_used_bytes', 'Event bytes held of REPRISE_MEMORY_BUDGET_BYTES.'),
 } as const satisfies Record<string, Metric>;
 

@@ -1,4 +1,4 @@
-// npm run bench [-- first-event|memory|loop|claim|jobs|neighbours|scan|deliver|replay|growth ...] [--mysql]: the figures that the promises are measured by,
+// npm run bench [-- first-event|memory|loop|claim|jobs|neighbours|scan|deliver|replay|growth|sites ...] [--mysql]: the figures that the promises are measured by,
 // on a stack of its own. Slow figures are told, beside their target; exit 1 only when a bench itself fails, or when
 // a rate that is promised and paced was not held (neighbours).
 
@@ -16,6 +16,7 @@ import { readBenches, readOptions } from './options.ts';
 import { replay } from './replay.ts';
 import { Rig } from './rig.ts';
 import { scan } from './scan.ts';
+import { sites } from './sites.ts';
 
 type Bench = (rig: Rig, say: (line: string) => void) => Promise<void>;
 
@@ -30,6 +31,7 @@ const BENCHES: ReadonlyMap<string, Bench> = new Map([
   ['deliver', deliver],
   ['replay', replay],
   ['growth', growth],
+  ['sites', sites],
 ]);
 const LIMIT_MS = 3_600_000;
 

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { expect } from 'vitest';
 import { DEFAULT_TENANT, asJobId } from '../../src/domain/ids.ts';
-import type { JobState } from '../../src/domain/job.ts';
+import type { JobState, Outcome } from '../../src/domain/job.ts';
 import type { ReplayStore, Transition } from '../../src/domain/replay-store.ts';
 import type { JobView } from '../../src/domain/store.ts';
 import { partitionOf } from '../../src/domain/partitioner.ts';
@@ -235,13 +235,18 @@ export class Scene {
   }
 
   /**
-   * P1-P4 and P6 of one ended job: COMPLETED and complete, every event delivered, none foreign, repeats at most
+   * P1-P4 and P6 of one ended job: COMPLETED with this outcome, every event delivered, none foreign, repeats at most
    * the bound (and at most `repeats`) beside attempts without an answer, one end, and a history that folds to the
    * row. Resolves to the repeats.
    */
-  async checkComplete(id: string, ids: readonly string[], repeats = Infinity): Promise<number> {
+  async checkComplete(
+    id: string,
+    ids: readonly string[],
+    repeats = Infinity,
+    outcome: Outcome = 'complete',
+  ): Promise<number> {
     const job = await this.job(id);
-    expect(`${job.state}/${String(job.outcome)}`, this.logs()).toBe('COMPLETED/complete');
+    expect(`${job.state}/${String(job.outcome)}`, this.logs()).toBe(`COMPLETED/${outcome}`);
     const answered = this.answered(id);
     const missing = ids.filter((event) => !answered.has(event));
     const known = new Set(ids);

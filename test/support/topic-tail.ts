@@ -33,8 +33,12 @@ export class TopicTail {
     });
   }
 
-  /** Reads from the topic's beginning; the topic must exist. */
-  static async open(brokers: string, topic: string): Promise<TopicTail> {
+  /** Reads from the topic's beginning; the topic must exist. `keepsOnly`: the records of one key, of a long log. */
+  static async open(
+    brokers: string,
+    topic: string,
+    { keepsOnly }: { readonly keepsOnly?: string } = {},
+  ): Promise<TopicTail> {
     const kafka = new Kafka({
       clientId: 'reprise-topic-tail',
       brokers: brokers.split(','),
@@ -54,6 +58,7 @@ export class TopicTail {
       autoCommit: false,
       eachMessage: ({ partition, message }) => {
         const { key, value, timestamp } = message;
+        if (keepsOnly !== undefined && String(key) !== keepsOnly) return Promise.resolve();
         const headers = Object.entries(message.headers ?? {}).map(([name, values]) => {
           return [name, [values ?? []].flat().map((each) => each.toString())];
         });

@@ -113,6 +113,7 @@ describe('a bad request for a replay stores nothing and says what to do', () => 
     ['a rate as text', { ...now, maxRate: '20' }, 'invalid_request', ['/maxRate']],
     ['a fraction', { ...now, concurrency: 1.5 }, 'invalid_request', ['/concurrency']],
     ['too many at once', { ...now, concurrency: 1025 }, 'invalid_request', ['/concurrency']],
+    ['an unknown way to read', { ...now, read: 'both' }, 'invalid_request', ['/read']],
     ['an unknown scan', { ...now, scan: 'half' }, 'invalid_request', ['/scan']],
     ['a list', [now], 'invalid_request', ['']],
   ])('%s', async (_name, body, code, pointers) => {

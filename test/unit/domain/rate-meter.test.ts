@@ -16,4 +16,13 @@ describe('a rate meter', () => {
     for (let ms = 5_001; ms <= 8_000; ms++) meter.note(ms, 10_000);
     expect(meter.perSecond).toBe(0);
   });
+
+  it('begins anew with a total that fell', () => {
+    const meter = new RateMeter(1_000);
+    for (let ms = 0; ms <= 500; ms++) meter.note(ms, ms * 2);
+    meter.note(501, 300);
+    expect(meter.perSecond).toBe(0);
+    meter.note(601, 350);
+    expect(meter.perSecond).toBeCloseTo(500);
+  });
 });
