@@ -15,6 +15,15 @@ const DATABASE_RETRY_MS = 500;
 
 export type GateAnswer = 'committed' | 'refused' | 'fenced';
 
+export interface ProposeOptions {
+  /** Instead of the owner's present cut. */
+  readonly write?: CutWrite;
+  /**
+   * Asked when it is the proposal's turn: facts of others may have been applied since it was made. False = refused.
+   */
+  readonly isReady?: () => boolean;
+}
+
 /** What the gate needs of its run. */
 interface GatedRun {
   readonly edges: Pick<Edges, 'store' | 'emit' | 'clock'>;
@@ -46,9 +55,10 @@ export class Gate {
     return this.#seq;
   }
 
-  /** Commits a fact with the owner's present cut, or with `other`; rejects when the database cannot be asked. */
-  propose(proposal: Proposal, other?: CutWrite): Promise<GateAnswer> {
+  /** Commits a fact with the owner's present cut; rejects when the database cannot be asked. */
+  propose(proposal: Proposal, { write: other, isReady }: ProposeOptions = {}): Promise<GateAnswer> {
     return this.#alone(async () => {
+      if (isReady && !isReady()) return 'refused';
       const { store, emit, clock } = this.#edges;
       const startedMs = clock.monoMs();
       // A cut without pins would poison the job: the fact that pins them is the first to carry one.
@@ -76,12 +86,16 @@ export class Gate {
    * Proposes until the database answers, however long that takes; ends early when `signal` aborts. Before each
    * new try it looks for what was committed meanwhile: the answer to the last COMMIT may have been lost.
    */
-  async proposeUntilAnswered(proposal: Proposal, signal: AbortSignal, other?: CutWrite): Promise<GateAnswer> {
+  async proposeUntilAnswered(
+    proposal: Proposal,
+    signal: AbortSignal,
+    options: ProposeOptions = {},
+  ): Promise<GateAnswer> {
     for (let first = true; !signal.aborted; first = false) {
       try {
         if (!first) await this.catchUp();
         if (signal.aborted) break;
-        return await this.propose(proposal, other);
+        return await this.propose(proposal, options);
       } catch {
         await pause(DATABASE_RETRY_MS, signal);
       }

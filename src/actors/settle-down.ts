@@ -13,7 +13,11 @@ export async function settleDown(run: Run, isDrained: boolean, signal: AbortSign
     if (isDrained) run.progress.conclude();
     const fact = ending(run, isDrained);
     if (!fact) return false;
-    const answer = await run.gate.proposeUntilAnswered(fact, signal);
+    // A wish that was taken back meanwhile and made again: delivery went on in between, and what is in flight now would
+    // be sent once more by the next owner although its answer comes.
+    const isReady = (): boolean => run.progress.cut.isStill;
+    if (!isReady()) return false;
+    const answer = await run.gate.proposeUntilAnswered(fact, signal, { isReady });
     if (answer === 'committed') return true;
     if (answer === 'fenced') {
       run.fenced('end');

@@ -83,7 +83,7 @@ export async function switchByLedger(
       boundAdded,
     },
     AbortSignal.any([signal, applied.signal]),
-    write,
+    { write },
   );
   return applied.signal.aborted ? 'committed' : answer;
 }

@@ -110,6 +110,11 @@ export class CutTracker {
     return this.#inFlight + (this.#settled - this.#settledDurably);
   }
 
+  /** Whether nothing is handed to a socket: a cut that is taken now holds everything that was answered. */
+  get isStill(): boolean {
+    return this.#inFlight === 0;
+  }
+
   /** Positions below `next` that are not settled. */
   get owedCount(): number {
     let count = 0;

@@ -84,6 +84,10 @@ export class Stage {
   #crash: () => void = () => undefined;
   #cancel: () => void = () => undefined;
 
+  /** The present owner's look at what others have asked for. */
+  look: () => void = () => undefined;
+  /** Called before each claim. */
+  beforeOwner: () => void = () => undefined;
   /** Called before each write or send of any owner, with how many there were before. */
   beforeStep: (steps: number) => void = () => undefined;
   #allSteps = 0;
@@ -120,6 +124,7 @@ export class Stage {
     for (const crashAt of [...this.#world.crashes, Infinity]) {
       this.#steps = 0;
       this.#crashAt = crashAt;
+      this.beforeOwner();
       await this.#own(`owner-${crashAt}`);
       this.store.check();
       if (ENDED.includes(this.store.job.state)) return;
@@ -141,11 +146,14 @@ export class Stage {
     this.#crash = () => {
       job.abandon();
     };
+    this.look = () => {
+      const { version, state, wanted } = this.store.view();
+      const { fence } = claim.lease;
+      void job.looked({ jobId: this.store.id, version, state, fence, wanted, webhookVersion: 1 });
+    };
     this.#cancel = () => {
       this.store.request({ type: 'CANCEL_REQUESTED', by: 'op', why: '' });
-      const { version, state } = this.store.view();
-      const { fence } = claim.lease;
-      void job.looked({ jobId: this.store.id, version, state, fence, wanted: 'cancel', webhookVersion: 1 });
+      this.look();
     };
     await job.ended;
   }

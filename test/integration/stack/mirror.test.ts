@@ -121,7 +121,8 @@ test('MirrorMaker is killed: what was written meanwhile arrives behind what is t
   await stack.startMirror();
   await before.untilSeen('while it is dead');
   // It may repeat what it had not noted as copied, older records too, and leaves nothing out.
-  expect([...new Set(before.texts)].slice(-2)).toEqual(['before the kill', 'while it is dead']);
+  expect(before.texts).toContain('before the kill');
+  expect(before.texts.at(-1)).toBe('while it is dead');
 });
 
 test('a frozen MirrorMaker stands still whole, and goes on', async () => {
