@@ -57,6 +57,7 @@ function idsIn(request: SendRequest): readonly string[] {
 }
 
 const ENDED = statesTagged('terminal');
+const SPARE_OWNERS = 20;
 
 export class Stage {
   readonly store: MemoryJobStore;
@@ -121,7 +122,9 @@ export class Stage {
 
   /** Runs the job through all planned crashes to its end. */
   async play(): Promise<void> {
-    for (const crashAt of [...this.#world.crashes, Infinity]) {
+    // One that is released (its site fell silent while its memory was filled) needs more owners than crashes.
+    const spare = Array.from({ length: SPARE_OWNERS }, () => Infinity);
+    for (const crashAt of [...this.#world.crashes, ...spare]) {
       this.#steps = 0;
       this.#crashAt = crashAt;
       this.beforeOwner();
