@@ -128,7 +128,7 @@ describe('a job of two sites, of which one at a time may fall silent, with owner
     async () => {
       await fc.assert(
         fc.asyncProperty(world, (given) => judge(given)),
-        { numRuns: 150, endOnFailure: true },
+        { numRuns: 150, endOnFailure: true, includeErrorInReport: true },
       );
       expect(
         Math.min(seen.memory, seen.ledger, seen.resent, seen.keptByLedger),
@@ -143,7 +143,7 @@ describe('a job of two sites, of which one at a time may fall silent, with owner
     async () => {
       await fc.assert(
         fc.asyncProperty(world, (given) => judge(given, { readMode: 'union' })),
-        { numRuns: 60, endOnFailure: true },
+        { numRuns: 60, endOnFailure: true, includeErrorInReport: true },
       );
     },
     PATIENCE_MS,

@@ -58,6 +58,6 @@ it('repeats nothing, however pauses and resumes fall', async () => {
     fc.asyncProperty(wishes, fc.integer(), fc.integer({ min: 1, max: 12 }), (given, seed, maxRepeat) =>
       steered(given, seed, maxRepeat),
     ),
-    { numRuns: 200, endOnFailure: true },
+    { numRuns: 200, endOnFailure: true, includeErrorInReport: true },
   );
 }, 120_000);
