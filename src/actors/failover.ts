@@ -8,6 +8,7 @@
 // of the ledger (site-ledger.ts). So does this one when the site fails while the memory is being filled: it releases
 // the job. Only jobs of a range switch: what a job takes up of another one is known at one site alone.
 
+import { messageOf } from '../domain/errors.ts';
 import { siteOf } from '../domain/ids.ts';
 import type { SourceName } from '../domain/ids.ts';
 import type { Pin, SwitchReason } from '../domain/job.ts';
@@ -202,7 +203,7 @@ export async function lookupWithin(
     return await run.edges.log.lookup(site, { key, fromMs, toMs, identity, scan }, pinEnds, limited);
   } catch (error) {
     if (signal.aborted) throw error;
-    run.lastRefusal = `site ${site}: ${error instanceof Error ? error.message : String(error)}`;
+    run.lastRefusal = `site ${site}: ${messageOf(error)}`;
     return null;
   }
 }

@@ -11,6 +11,12 @@ export function heldBytes(event: LogEvent): number {
   return (event.value?.length ?? 0) + EVENT_OVERHEAD_BYTES;
 }
 
+export function heldBytesOf(events: readonly LogEvent[]): number {
+  let bytes = 0;
+  for (const event of events) bytes += heldBytes(event);
+  return bytes;
+}
+
 export class MemoryBudget {
   readonly #limit: number;
   readonly #waiting = new Set<() => void>();

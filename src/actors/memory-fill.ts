@@ -11,6 +11,7 @@ import { covers } from '../domain/job.ts';
 import type { Pin } from '../domain/job.ts';
 import type { LogEvent } from '../domain/log.ts';
 import { MINUTE_MS } from '../domain/minute-ledger.ts';
+import { heldBytes } from './memory-budget.ts';
 import type { Merge } from './merge.ts';
 import type { Offers } from './offers.ts';
 import { OwedAgain } from './owed-again.ts';
@@ -77,7 +78,7 @@ class MemoryFill {
     // Read source by source; strict order is by time over all of them.
     const held = [...this.#heldBack, ...sendInstead].toSorted((a, b) => a.timestampMs - b.timestampMs);
     for (const event of held) this.#offers.add(event);
-    for (const event of release) this.#reading.release([event]);
+    for (const event of release) this.#run.budget.release(heldBytes(event));
     for (const identity of remember) this.#memory.add(identity);
     // What is done belongs to the minute of its earliest copy, as when the ledger was compared.
     const done = this.#reading.sources.flatMap(({ pin }) => (pin.done ? [pin.done] : []));
@@ -97,12 +98,12 @@ class MemoryFill {
       if (!event) return;
       this.#run.progress.mark++;
       if (event.value === null || isInGap(this.#run, event) || !this.#second.concerns(event)) {
-        this.#reading.release([event]);
+        this.#run.budget.release(heldBytes(event));
         continue;
       }
       if (pin.done && event.offset < pin.done.below) this.#earliest.see(event.identity, minuteOf(event));
       if (event.offset >= next) {
-        this.#reading.release([event]);
+        this.#run.budget.release(heldBytes(event));
         continue;
       }
       const fate = owed.meet(event);
@@ -111,7 +112,7 @@ class MemoryFill {
       else if (fate === 'owed') this.#offers.add(event);
       else if (fate === 'other') {
         this.#feed(event);
-        this.#reading.release([event]);
+        this.#run.budget.release(heldBytes(event));
       }
       if (this.#offers.isFull) await this.#offers.flush();
     }

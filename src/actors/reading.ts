@@ -2,10 +2,9 @@
 // after the other: a switch to another site begins a new one, and what the old one had at hand is dropped (it lies
 // above the cut of its source, so nothing of it was judged).
 
-import type { SourceName } from '../domain/ids.ts';
 import type { EventBatch, LogEvent } from '../domain/log.ts';
 import type { Pin } from '../domain/job.ts';
-import { heldBytes } from './memory-budget.ts';
+import { heldBytesOf } from './memory-budget.ts';
 import type { BudgetShare } from './memory-budget.ts';
 import { Pipe } from './pipe.ts';
 
@@ -38,10 +37,6 @@ export class Reading {
     return this.#over.signal;
   }
 
-  has(source: SourceName): boolean {
-    return this.sources.some(({ pin }) => pin.source === source);
-  }
-
   /** Ends it: both sides of its pipes reject with PipeAborted. */
   leave(): void {
     this.#over.abort();
@@ -52,8 +47,6 @@ export class Reading {
 
   /** Gives back what events that nobody will deliver held of the budget. */
   release(events: readonly LogEvent[]): void {
-    let bytes = 0;
-    for (const event of events) bytes += heldBytes(event);
-    this.#budget.release(bytes);
+    this.#budget.release(heldBytesOf(events));
   }
 }

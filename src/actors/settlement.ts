@@ -11,7 +11,7 @@ import { hintOf, isToHalve, judge, strains } from '../domain/outcome.ts';
 import type { Outcome } from '../domain/outcome.ts';
 import type { Answer } from '../domain/sender.ts';
 import type { Endpoint } from './endpoint.ts';
-import { heldBytes } from './memory-budget.ts';
+import { heldBytesOf } from './memory-budget.ts';
 import type { Outbox } from './outbox.ts';
 import type { Run } from './run.ts';
 
@@ -106,9 +106,7 @@ export class Settlement {
 
   /** Its bytes at once: a source may be waiting for them, and is woken once. */
   #release({ events }: Message): void {
-    let bytes = 0;
-    for (const event of events) bytes += heldBytes(event);
-    this.#run.budget.release(bytes);
+    this.#run.budget.release(heldBytesOf(events));
   }
 }
 

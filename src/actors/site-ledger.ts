@@ -8,11 +8,13 @@
 
 import { DedupeMemory } from '../domain/dedupe-memory.ts';
 import { EarliestMinutes } from '../domain/earliest-minutes.ts';
+import { messageOf } from '../domain/errors.ts';
 import type { SourceName } from '../domain/ids.ts';
 import type { Piece, Pin, SwitchReason } from '../domain/job.ts';
 import { MINUTE_MS, MinuteLedger, isSettledBy, runsOf } from '../domain/minute-ledger.ts';
 import type { MinuteEntry } from '../domain/minute-ledger.ts';
 import { latestEndMs, lookupWithin } from './failover.ts';
+import { heldBytes } from './memory-budget.ts';
 import { Merge } from './merge.ts';
 import { Reading } from './reading.ts';
 import type { Run } from './run.ts';
@@ -119,7 +121,7 @@ async function scan(
     return found ? { ...found, below } : { ...NOTHING, below };
   } catch (error) {
     if (signal.aborted) throw error;
-    run.lastRefusal = `comparing with the ledger: ${error instanceof Error ? error.message : String(error)}`;
+    run.lastRefusal = `comparing with the ledger: ${messageOf(error)}`;
     return null;
   } finally {
     lost.abort();
@@ -144,7 +146,7 @@ async function collect(run: Run, reading: Reading, settled: readonly MinuteEntry
       const event = await merge.next();
       // What is missing now may be there when the memory is filled again, and change whose minute is whose.
       if (!event) return hasGaps ? null : { ledger, earliest };
-      reading.release([event]);
+      run.budget.release(heldBytes(event));
       if (event.value === null) continue;
       const minute = Math.floor(event.timestampMs / MINUTE_MS);
       const known = earliest.see(event.identity, minute);

@@ -1,8 +1,8 @@
 // One source into its pipe: the stream is asked for a batch when there is room for one. Memory beyond one batch per
 // source comes out of the instance's budget.
 
-import type { EventBatch, LogStream, ReadWait, StreamRequest } from '../domain/log.ts';
-import { heldBytes } from './memory-budget.ts';
+import type { LogStream, ReadWait, StreamRequest } from '../domain/log.ts';
+import { heldBytesOf } from './memory-budget.ts';
 import type { ReadSource } from './reading.ts';
 import type { Run } from './run.ts';
 
@@ -33,7 +33,8 @@ export async function pump(
     await run.budget.room(() => batches.isEmpty, signal);
     // What is put into the pipe is given back by whoever leaves it; nothing may be taken after that.
     if (signal.aborted) return;
-    run.budget.take(bytesOf(batch));
+    // Given back as each event is settled.
+    run.budget.take(heldBytesOf(batch.events));
     await batches.put(batch);
     if (batch.done) {
       batches.end();
@@ -76,11 +77,4 @@ export async function readInto(
 export function describeWait(wait: ReadWait | null): string | null {
   if (!wait) return null;
   return wait.detail === '' ? wait.why : `${wait.why}: ${wait.detail}`;
-}
-
-/** What a batch takes from the budget; given back as each event is settled. */
-function bytesOf(batch: EventBatch): number {
-  let bytes = 0;
-  for (const event of batch.events) bytes += heldBytes(event);
-  return bytes;
 }

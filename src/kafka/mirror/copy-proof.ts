@@ -11,6 +11,7 @@
 import { systemClock } from '../../domain/clock.ts';
 import type { Clock } from '../../domain/clock.ts';
 import { messageOf } from '../../domain/errors.ts';
+import { siteOf } from '../../domain/ids.ts';
 import type { SourceName } from '../../domain/ids.ts';
 import type { Evidence, Pin } from '../../domain/job.ts';
 import type { Upstream } from '../../domain/log.ts';
@@ -91,8 +92,7 @@ class CopyWatch {
     this.#clock = question.clock ?? systemClock;
     this.#wait = question.wait ?? waitMs;
     this.#alias = aliasOf(pin.topic, upstream);
-    const site = pin.source.slice(0, pin.source.indexOf('/'));
-    this.#copy = endAt(question, site, pin.topic);
+    this.#copy = endAt(question, siteOf(pin.source), pin.topic);
     const mirror = {
       upstream: endAt(question, upstream.site, upstream.topic),
       copy: this.#copy,

@@ -1,6 +1,7 @@
 // The mirrored topics of all sites: their proofs for a job, and the watch over how far they are behind. Here the sites'
 // connections meet what is only about two ends of one mirror.
 
+import { siteOf } from '../../domain/ids.ts';
 import type { SourceName } from '../../domain/ids.ts';
 import type { Pin } from '../../domain/job.ts';
 import type { EndsRequest, PinnedEnds, Upstream } from '../../domain/log.ts';
@@ -88,6 +89,6 @@ export class Mirrors {
 }
 
 function upstreamOf(source: SourceName): Upstream {
-  const cut = source.indexOf('/');
-  return { site: source.slice(0, cut), topic: source.slice(cut + 1) };
+  const site = siteOf(source);
+  return { site, topic: source.slice(site.length + 1) };
 }
