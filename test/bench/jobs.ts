@@ -1,7 +1,7 @@
 // Many jobs at a time. `tiny`: 10,000 queued jobs of a few events each, through two instances: what a job costs
 // beside its events. `sharing`: jobs of one partition beside each other (jobs-sharing.ts).
 // Webhooks and jobs are made by the store's own functions, before the instances start: REST is not measured here.
-//   npm run bench -- jobs [--parts tiny,sharing] [--jobs 10000]
+//   npm run bench -- jobs [--parts tiny,sharing] [--jobs 10000] [--rounds 3: of sharing]
 
 import { randomBytes } from 'node:crypto';
 import { DEFAULT_TENANT } from '../../src/domain/ids.ts';

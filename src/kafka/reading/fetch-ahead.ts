@@ -12,6 +12,8 @@ import type { Proof } from './same-log.ts';
 /** Short: it is also how long a pinned end or a close can go unnoticed. */
 const MAX_WAIT_MS = 100;
 const LARGEST_FETCH = 64 * 1024 * 1024;
+/** A reading begins small and doubles with each fetch: one of a few records takes no more than it needs. */
+const FIRST_FETCH = 64 * 1024;
 
 /** One partition of one topic. */
 export interface Place {
@@ -31,6 +33,8 @@ export class FetchAhead {
   readonly #proof: Proof;
   readonly #onBytes: (bytes: number) => void;
   #maxBytes: number;
+  /** Of the next fetch. */
+  #bytes: number;
   #connection: Promise<KafkaConnection> | null = null;
   #from: TakeFrom = 'idle';
   #released = false;
@@ -49,6 +53,7 @@ export class FetchAhead {
     this.#partition = place.partition;
     this.#proof = proof;
     this.#maxBytes = maxBytes;
+    this.#bytes = Math.min(FIRST_FETCH, maxBytes);
     this.#onBytes = onBytes;
   }
 
@@ -73,10 +78,11 @@ export class FetchAhead {
     return this.#inFlight;
   }
 
-  /** Doubles the bytes of a fetch; false when that is not possible any more. */
+  /** Doubles the most bytes of a fetch; false when that is not possible any more. */
   grow(): boolean {
     if (this.#maxBytes >= LARGEST_FETCH) return false;
     this.#maxBytes = Math.min(LARGEST_FETCH, this.#maxBytes * 2);
+    this.#bytes = this.#maxBytes;
     return true;
   }
 
@@ -153,11 +159,13 @@ export class FetchAhead {
   async #send(offset: number): Promise<FetchResponse> {
     const connection = await this.connection();
     this.#proof.asking();
+    const maxBytes = this.#bytes;
+    this.#bytes = Math.min(this.#maxBytes, maxBytes * 2);
     const response = await connection.fetch({
       topic: this.#topic,
       partition: this.#partition,
       offset,
-      maxBytes: this.#maxBytes,
+      maxBytes,
       maxWaitMs: MAX_WAIT_MS,
       isolation: 'committed',
     });

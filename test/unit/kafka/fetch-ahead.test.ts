@@ -8,6 +8,7 @@ import { SameLog } from '../../../src/kafka/reading/same-log.ts';
 import type { FetchResponse } from '../../../src/kafka/fetch-protocol.ts';
 import { FakeBroker, response } from './fake-broker.ts';
 
+const MIB = 1024 * 1024;
 const pin = { source: asSourceName('dc1/log'), topic: 'log', partition: 0, start: 0, end: null, first: null };
 
 function slow() {
@@ -59,4 +60,29 @@ test('a release in the middle of a fetch that fails throws the connection away',
   await expect(asking).rejects.toThrow('closed');
   await setImmediate();
   expect(broker.fates).toEqual(['discarded']);
+});
+
+test('fetches begin small, double up to the most, and grow beyond it where nothing fits', async () => {
+  const sizes: number[] = [];
+  const broker = new FakeBroker(({ maxBytes }) => {
+    sizes.push(maxBytes);
+    return response();
+  });
+  const fetches = new FetchAhead(broker.connections, pin, new SameLog(pin), MIB);
+  for (let n = 0; n < 6; n++) await fetches.fetch(n);
+  expect(sizes).toEqual([MIB / 16, MIB / 8, MIB / 4, MIB / 2, MIB, MIB]);
+  expect(fetches.grow()).toBe(true);
+  await fetches.fetch(6);
+  expect(sizes.at(-1)).toBe(2 * MIB);
+});
+
+test('no fetch is larger than the most', async () => {
+  const sizes: number[] = [];
+  const broker = new FakeBroker(({ maxBytes }) => {
+    sizes.push(maxBytes);
+    return response();
+  });
+  const fetches = new FetchAhead(broker.connections, pin, new SameLog(pin), 1000);
+  for (let n = 0; n < 2; n++) await fetches.fetch(n);
+  expect(sizes).toEqual([1000, 1000]);
 });
