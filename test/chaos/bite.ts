@@ -107,10 +107,12 @@ const SPOILS: readonly Spoil[] = [
   {
     property: 'P5',
     what: 'a replay that is gone',
-    make: ofOne((evidence, { replay }) => ({
-      ...evidence,
-      replays: evidence.replays.filter(({ id }) => id !== replay.id),
-    })),
+    // One whose 202 was lost on its way was promised to nobody.
+    make: (evidence, cases) => {
+      const accepted = new Set(evidence.accepted.map(({ id }) => id));
+      const one = busiest(cases.filter(({ replay }) => accepted.has(replay.id)));
+      return one ? { ...evidence, replays: evidence.replays.filter(({ id }) => id !== one.replay.id) } : null;
+    },
   },
   {
     property: 'P5',
