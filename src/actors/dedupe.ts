@@ -132,7 +132,10 @@ class Dedupe {
     letters.met(event.identity);
     if (event.value === null) {
       this.#release(event);
-      counts.tombstones++;
+      if (event.isFiltered) {
+        counts.matched++;
+        counts.filtered++;
+      } else counts.tombstones++;
       cut.advance(event.source, event.offset + 1);
       return;
     }

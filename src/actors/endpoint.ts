@@ -28,12 +28,15 @@ export class Endpoint {
   readonly #times = new HeaderClock();
   readonly #bodies = new BatchBodies();
   readonly #fence: string;
+  /** The webhook's own headers, names and values in turn; made once per version of its row. */
+  #fixed: readonly string[];
 
   private constructor(run: Run, target: DeliveryTarget) {
     this.#run = run;
     this.#target = target;
     this.#fence = String(run.lease.key.fence);
     this.#secrets = target.secrets.map(decodeSecret);
+    this.#fixed = target.headers.flat();
     run.targetVersion = target.version;
     this.window = new Window(this.#concurrency());
     this.pace = new Pace(this.#rate());
@@ -69,7 +72,7 @@ export class Endpoint {
     const seconds = this.#times.seconds(this.#run.edges.clock.wallMs());
     const headers = [
       'content-type',
-      contentType(message, mode),
+      contentType(message, mode, this.#target.contentType),
       'user-agent',
       'Reprise',
       'webhook-id',
@@ -87,6 +90,7 @@ export class Endpoint {
       'reprise-attempt',
       String(attempt),
     ];
+    if (this.#fixed.length > 0) headers.push(...this.#fixed);
     if (isBatch) headers.push('reprise-event-count', String(events.length));
     const deadlineMs = this.#run.edges.settings.requestTimeoutMs;
     const bodyLeft = isBatch ? this.#bodies.give : null;
@@ -116,6 +120,7 @@ export class Endpoint {
     const old = this.#target;
     this.#target = target;
     this.#secrets = target.secrets.map(decodeSecret);
+    this.#fixed = target.headers.flat();
     this.#run.targetVersion = target.version;
     if (target.url !== old.url) this.#reconnect();
     this.#applyLimits();

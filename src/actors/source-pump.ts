@@ -13,10 +13,10 @@ export function streamOf(
   more: Pick<StreamRequest, 'end' | 'mustReach' | 'onWait'>,
   signal: AbortSignal,
 ): LogStream {
-  const { key, fromMs, toMs, identity, scan } = run.job.spec;
+  const { key, fromMs, toMs, identity, scan, filters } = run.job.spec;
   // The end of a second reading is where its last piece ends, however late that is.
   const range = { key, fromMs, toMs, identity, scan: pin.pieces ? 'full' : scan } as const;
-  return run.edges.log.stream({ pin, start: from, ...range, ...more }, signal);
+  return run.edges.log.stream({ pin, start: from, filters, ...range, ...more }, signal);
 }
 
 /** Until the last batch is in the pipe, or `signal` aborts. Rejects as the stream does. */

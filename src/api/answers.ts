@@ -6,6 +6,8 @@ import { DEAD_LETTER_STATES } from '../domain/dead-letter.ts';
 import { JOB_STATES, READ_MODES } from '../domain/job.ts';
 import { DELIVERY_MODES } from '../domain/message.ts';
 import { id, instant, maybeInteger, maybeText, text } from './fields.ts';
+import { filtersShown } from './filters.ts';
+import { headersShown } from './request-profile.ts';
 
 const webhookFields = {
   id,
@@ -22,6 +24,8 @@ const webhookFields = {
     },
     { description: 'how events are packed into requests' },
   ),
+  contentType: text('the content-type of a request with one event'),
+  headers: headersShown,
   version: Type.Integer({ description: 'rises with each change' }),
   createdAt: instant('when it was registered'),
   updatedAt: instant('when it was last changed'),
@@ -50,6 +54,7 @@ export const replay = Type.Object({
   outcome: maybeText('complete, incomplete (see counts and gaps), or null before its end'),
   from: instant('first instant of the range'),
   to: instant('first instant after the range'),
+  filters: filtersShown,
   counts: Type.Object({
     scanned: count('records walked over, anybody’s'),
     matched: count('events of the webhook in the range, copies included'),

@@ -12,6 +12,7 @@ import type { JobView } from '../domain/store.ts';
 import { principalOf } from './access.ts';
 import { pageOf, replay, transition } from './answers.ts';
 import { pageAnswer, pageRequest } from './cursor.ts';
+import { filtersOf } from './filters.ts';
 import { checkRange } from './range.ts';
 import { jobIdOf, noReplay } from './replay-lookup.ts';
 import { idParams, pageQuery, replayDraft } from './requests.ts';
@@ -110,14 +111,21 @@ export function replayRoutes(options: ReplayRoutes): FastifyPluginAsyncTypebox {
 type Draft = Static<ReturnType<typeof replayDraft>>;
 
 function specOf(
-  { maxRate = null, concurrency = null, order = 'any', scan = 'bounded', read = 'failover' }: Draft,
+  {
+    maxRate = null,
+    concurrency = null,
+    filters = [],
+    order = 'any',
+    scan = 'bounded',
+    read = 'failover',
+  }: Draft,
   identity: IdentityMode,
 ): Omit<JobSpec, 'webhookId' | 'key' | 'fromMs' | 'toMs'> {
   return {
     kind: 'range',
     parentJobId: null,
     identity,
-    filters: [],
+    filters: filtersOf(filters),
     order,
     scan,
     deliveryMode: 'single',

@@ -6,7 +6,9 @@ import { READ_MODES } from '../domain/job.ts';
 import { BATCH_LIMITS, DELIVERY_MODES } from '../domain/message.ts';
 import { DEFAULT_LIMIT, MAX_LIMIT } from './cursor.ts';
 import { id, maybeInteger } from './fields.ts';
+import { filtersField } from './filters.ts';
 import { INSTANT_FORM } from './range.ts';
+import { contentTypeField, headersField } from './request-profile.ts';
 
 const MAX_CONCURRENCY = 1024;
 const MAX_URL = 2048;
@@ -67,6 +69,8 @@ export const webhookDraft = (maxRate: number) =>
       maxRate: Type.Optional(rateLimit(maxRate)),
       concurrency: Type.Optional(concurrencyLimit),
       delivery: Type.Optional(delivery),
+      contentType: Type.Optional(contentTypeField),
+      headers: Type.Optional(headersField),
     },
     CLOSED,
   );
@@ -79,6 +83,8 @@ export const webhookChange = (maxRate: number) =>
       maxRate: Type.Optional(rateLimit(maxRate)),
       concurrency: Type.Optional(concurrencyLimit),
       delivery: Type.Optional(delivery),
+      contentType: Type.Optional(contentTypeField),
+      headers: Type.Optional(headersField),
       rotateSecret: Type.Optional(
         Type.Literal(true, { description: 'true: a new secret is made and told once in this answer' }),
       ),
@@ -93,6 +99,7 @@ export const replayDraft = (maxRate: number) =>
       to: Type.String({ maxLength: 40, description: INSTANT_FORM, examples: ['2026-01-31T10:30:00Z'] }),
       maxRate: Type.Optional(rateLimit(maxRate)),
       concurrency: Type.Optional(concurrencyLimit),
+      filters: Type.Optional(filtersField),
       order: Type.Optional(
         Type.Enum(['any', 'strict'], {
           description:

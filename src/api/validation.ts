@@ -12,6 +12,8 @@ interface PropertySchema {
   readonly description?: string;
   /** Of an object inside the body. */
   readonly properties?: Properties;
+  /** Of a list inside the body. */
+  readonly items?: PropertySchema;
 }
 type Properties = Readonly<Record<string, PropertySchema>>;
 
@@ -85,7 +87,7 @@ function lookUp(
   let here: PropertySchema | undefined;
   let inner = root;
   for (const name of path.split('/').slice(1)) {
-    here = inner[name];
+    here = here?.items ?? inner[name];
     inner = here?.properties ?? {};
   }
   return { here, inner };

@@ -8,12 +8,14 @@ import type { Transition, WebhookView } from '../domain/replay-store.ts';
 import type { JobView } from '../domain/store.ts';
 import { weakestEvidence } from '../domain/whole.ts';
 import type { DeadLetterAnswer, ReplayAnswer, TransitionAnswer, WebhookAnswer } from './answers.ts';
+import { showFilters } from './filters.ts';
 import { formatInstant } from './range.ts';
+import { showHeaders } from './request-profile.ts';
 
 const maybeInstant = (ms: number | null): string | null => (ms === null ? null : formatInstant(ms));
 
 export function showWebhook(webhook: WebhookView): WebhookAnswer {
-  const { id, url, key, description, maxRate, concurrency, delivery, version } = webhook;
+  const { id, url, key, description, maxRate, concurrency, delivery, contentType, version } = webhook;
   return {
     id,
     url,
@@ -22,6 +24,8 @@ export function showWebhook(webhook: WebhookView): WebhookAnswer {
     maxRate,
     concurrency,
     delivery,
+    contentType,
+    headers: showHeaders(webhook.headerNames),
     version,
     createdAt: formatInstant(webhook.createdAtMs),
     updatedAt: formatInstant(webhook.updatedAtMs),
@@ -49,6 +53,7 @@ export function showReplay(
     outcome: job.outcome,
     from: formatInstant(spec.fromMs),
     to: formatInstant(spec.toMs),
+    filters: showFilters(spec.filters),
     counts,
     cut: showCut(job.cut),
     fence: job.fence,

@@ -7,12 +7,14 @@ import type { FastifyRequest } from 'fastify';
 import type { Static } from 'typebox';
 import { RepriseError } from '../domain/errors.ts';
 import { asWebhookId, isId, type WebhookId } from '../domain/ids.ts';
+import { DEFAULT_CONTENT_TYPE } from '../domain/fixed-headers.ts';
 import { SINGLE } from '../domain/message.ts';
 import { newSecret } from '../domain/signature.ts';
 import type { ReplayStore, WebhookPatch } from '../domain/replay-store.ts';
 import { principalOf } from './access.ts';
 import { pageOf, webhook, webhookWithSecret } from './answers.ts';
 import { pageAnswer, pageRequest } from './cursor.ts';
+import { headersOf } from './request-profile.ts';
 import { idParams, pageQuery, webhookChange, webhookDraft } from './requests.ts';
 import { showWebhook } from './views.ts';
 
@@ -38,10 +40,12 @@ export function webhookRoutes({ store, checkUrl, maxRate }: WebhookRoutes): Fast
     };
     app.post('', { schema: { ...create, response: { 201: webhookWithSecret } } }, async (request, reply) => {
       const { url, key = null, description = '', maxRate = null, concurrency = null } = request.body;
+      const { contentType = DEFAULT_CONTENT_TYPE, headers = {} } = request.body;
       if (key !== null) checkKey(key, principalOf(request).admin);
       refuseTarget(url, checkUrl);
       const delivery = { ...SINGLE, ...request.body.delivery };
-      const draft = { url, key, description, maxRate, concurrency, delivery, secret: newSecret() };
+      const sent = { delivery, contentType, headers: headersOf(headers) };
+      const draft = { url, key, description, maxRate, concurrency, ...sent, secret: newSecret() };
       const made = await store.createWebhook(principalOf(request).tenant, draft);
       if (made === 'key_taken') throw keyTaken();
       return reply
@@ -142,12 +146,13 @@ function refuseTarget(url: string, checkUrl: WebhookRoutes['checkUrl']): void {
 type Change = Static<ReturnType<typeof webhookChange>>;
 
 function patchOf(
-  { rotateSecret, delivery, ...fields }: Change,
+  { rotateSecret, delivery, headers, ...fields }: Change,
   checkUrl: WebhookRoutes['checkUrl'],
 ): WebhookPatch {
   if (fields.url !== undefined) refuseTarget(fields.url, checkUrl);
   return {
     ...fields,
+    ...(headers && { headers: headersOf(headers) }),
     ...(delivery && { delivery: { ...SINGLE, ...delivery } }),
     ...(rotateSecret && { secret: newSecret() }),
   };

@@ -120,9 +120,22 @@ export type Fact = Proposal & FactStamp;
 /**
  * The format of specs and facts that this version writes at most and understands. Raised when an older instance
  * would misread a job although it knows each of its fact types (2: jobs that go on from another one's cut; 3: jobs
- * that left a site).
+ * that left a site; 4: jobs with filters).
  */
-export const JOB_FORMAT = 3;
+export const JOB_FORMAT = 4;
+const ANYBODY = 1;
+const SITES = 3;
+const FILTERS = 4;
+
+/** The least format that an instance must know to run a job as it was asked for. */
+export function formatOf({ readMode, filters }: JobSpec, takesUp = false): number {
+  if (filters.length > 0) return FILTERS;
+  // A version without failover reads one site alone; what is taken up may have left one.
+  return takesUp || readMode === 'union' ? SITES : ANYBODY;
+}
+
+/** After a switch: `present` is what its row says. */
+export const formatOfSwitched = (present: number): number => Math.max(present, SITES);
 
 /** The fact types of this version, each exactly once; a history with another is not claimed. */
 export const FACT_TYPES = [

@@ -33,13 +33,17 @@ export interface Limits {
   readonly concurrency: number | null;
 }
 
-/** A condition on an event inside the range, evaluated after the key match and before dedupe. */
+/** What a filter compares with. Of a header: text. */
+export type FilterValue = string | number | boolean | null;
+
+/** A condition on an event inside the range, evaluated after the key match and before dedupe (event-filter.ts). */
 export interface EventFilter {
   readonly where: 'header' | 'value';
   /** Header name, or a JSON pointer into the value. */
   readonly path: string;
   readonly op: 'equals' | 'in' | 'prefix';
-  readonly values: readonly string[];
+  /** One, but for `in`; of `prefix` and of a header strings only. */
+  readonly values: readonly FilterValue[];
 }
 
 /** What was asked for. Written once in REQUESTED and never changed; times are ms since 1970, [fromMs, toMs). */
@@ -113,6 +117,7 @@ export interface Counts {
   /** This webhook's events in range, copies included, null values not. */
   readonly matched: number;
   readonly duplicates: number;
+  /** Events that the spec's filters left out; a copy that passes is no duplicate of one that did not. */
   readonly filtered: number;
   /** Records of this webhook in range whose value is null: no events. */
   readonly tombstones: number;

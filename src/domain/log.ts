@@ -4,7 +4,7 @@
 // and every offset below `next` was either yielded, walked over, or is named in a gap.
 
 import type { SourceName } from './ids.ts';
-import type { BatchMark, Evidence, Gap, IdentityMode, Pin } from './job.ts';
+import type { BatchMark, EventFilter, Evidence, Gap, IdentityMode, Pin } from './job.ts';
 
 /** One record of this webhook in range. Its bytes are its own copy and pin no larger buffer for long. */
 export interface LogEvent {
@@ -12,13 +12,15 @@ export interface LogEvent {
   readonly partition: number;
   readonly offset: number;
   readonly timestampMs: number;
-  /** null = a tombstone: no event, only counted. An empty buffer is an event with an empty body. */
+  /** null = a tombstone or filtered: only counted. An empty buffer is an event with an empty body. */
   readonly value: Buffer | null;
-  /** The stable `webhook-id` (see domain/identity); empty for tombstones. */
+  /** An event that the request's filters leave out: it has no value here, and no identity. Absent = no. */
+  readonly isFiltered?: true;
+  /** The stable `webhook-id` (see domain/identity); empty without a value. */
   readonly eventId: string;
-  /** 128 bits of SHA-256 of the identity as 22 base64url characters; empty for tombstones. */
+  /** 128 bits of SHA-256 of the identity as 22 base64url characters; empty without a value. */
   readonly identity: string;
-  /** All of that SHA-256, as 32 latin1 characters, for the minute ledger; empty for tombstones. */
+  /** All of that SHA-256, as 32 latin1 characters, for the minute ledger; empty without a value. */
   readonly digest: string;
   /** Records walked over in this batch up to and including this one. */
   readonly scannedBefore: number;
@@ -57,6 +59,8 @@ export interface StreamRequest extends RangeRequest {
   readonly pin: Pin;
   /** First offset to read, >= pin.start. */
   readonly start: number;
+  /** Which events are wanted; what does not pass comes without its value. Absent = all. */
+  readonly filters?: readonly EventFilter[];
   /**
    * The pinned end; null while it is not pinned: the stream then follows the log. Asked before each fetch.
    * A rebuild passes its own bound.

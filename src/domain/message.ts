@@ -6,6 +6,7 @@
 // its bytes are copied once, never decoded and encoded again; the same events always have the same id.
 
 import { hash } from 'node:crypto';
+import { DEFAULT_CONTENT_TYPE } from './fixed-headers.ts';
 import { isJson, isJsonLine, isOneLine } from './json-scan.ts';
 import type { LogEvent } from './log.ts';
 
@@ -133,9 +134,10 @@ export function messageId({ events }: Message): string {
   return `b_${hash('sha256', ids, 'base64url')}`;
 }
 
-/** `mode`: the webhook's, which the message fits. */
-export function contentType({ events }: Message, mode: DeliveryMode): string {
-  return events.length > 1 && mode === 'ndjson' ? 'application/x-ndjson' : 'application/json';
+/** `mode`: the webhook's, which the message fits; `single`: what it calls one event, which is in every mode as it is. */
+export function contentType({ events }: Message, mode: DeliveryMode, single = DEFAULT_CONTENT_TYPE): string {
+  if (events.length === 1) return single;
+  return mode === 'ndjson' ? 'application/x-ndjson' : 'application/json';
 }
 
 /** The only copy of the values that a batch makes, in memory of `allocate`; one event's value goes as it is. */

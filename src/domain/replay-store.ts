@@ -3,6 +3,7 @@
 
 import type { DeadLetterView, TakeUpRefusal, TakeUpRequest } from './dead-letter.ts';
 import type { Fact, Proposal } from './fact.ts';
+import type { FixedHeaders } from './fixed-headers.ts';
 import type { JobId, TenantId, WebhookId } from './ids.ts';
 import type { JobSpec, JobState, Limits } from './job.ts';
 import type { DeliveryProfile } from './message.ts';
@@ -29,6 +30,10 @@ export interface WebhookView {
   readonly maxRate: number | null;
   readonly concurrency: number | null;
   readonly delivery: DeliveryProfile;
+  /** Of a request with one event. */
+  readonly contentType: string;
+  /** Of the fixed headers; their values may be secrets and are not told. */
+  readonly headerNames: readonly string[];
   readonly version: number;
   readonly createdAtMs: number;
   readonly updatedAtMs: number;
@@ -42,12 +47,19 @@ export interface WebhookDraft {
   readonly maxRate: number | null;
   readonly concurrency: number | null;
   readonly delivery: DeliveryProfile;
+  /** Absent = application/json. */
+  readonly contentType?: string;
+  /** Absent = none. */
+  readonly headers?: FixedHeaders;
   /** `whsec_...` */
   readonly secret: string;
 }
 
 export type WebhookPatch = Partial<
-  Pick<WebhookDraft, 'url' | 'description' | 'maxRate' | 'concurrency' | 'delivery' | 'secret'>
+  Pick<
+    WebhookDraft,
+    'url' | 'description' | 'maxRate' | 'concurrency' | 'delivery' | 'contentType' | 'headers' | 'secret'
+  >
 >;
 
 /** The API's side: every call carries the tenant; a foreign id is an absent one. */

@@ -1,6 +1,7 @@
 // Port to the receiver: one signed request at a time, bounded in time and memory whatever the receiver does.
 // What an answer means is domain/outcome's business, not the sender's.
 
+import type { FixedHeaders } from './fixed-headers.ts';
 import type { DeliveryProfile } from './message.ts';
 
 /**
@@ -70,4 +71,7 @@ export interface DeliveryTarget {
   readonly maxRate: number | null;
   readonly concurrency: number | null;
   readonly delivery: DeliveryProfile;
+  /** Of a request with one event. */
+  readonly contentType: string;
+  readonly headers: FixedHeaders;
 }

@@ -29,6 +29,9 @@ export interface RecordHit {
   readonly value: Buffer | null;
   /** The last `event-id` header's bytes. */
   readonly header: Buffer | null;
+  /** What the record lies in, and where in it its headers begin, with their count: for RecordHeaders. */
+  readonly bytes: Buffer;
+  readonly headersAt: number;
   readonly scannedBefore: number;
 }
 
@@ -161,6 +164,7 @@ function hitAt(
   const at = length < 0 ? 0 : cursor.skip(length, recordEnd);
   const value = length < 0 ? null : bytes.subarray(at, at + length);
   let header: Buffer | null = null;
+  const headersAt = cursor.pos;
   const headers = cursor.varint();
   for (let i = 0; i < headers; i++) {
     const nameLength = cursor.varint();
@@ -171,5 +175,5 @@ function hitAt(
     if (named) header = idLength < 0 ? null : bytes.subarray(idAt, idAt + idLength);
   }
   if (cursor.pos !== recordEnd) throw new Malformed('record is not as long as it says');
-  return { key, offset, timestampMs, value, header, scannedBefore };
+  return { key, offset, timestampMs, value, header, bytes, headersAt, scannedBefore };
 }

@@ -114,6 +114,8 @@ export class WasmScanner {
         timestampMs: this.#times[at / 2] as number,
         value: length < 0 ? null : memory.subarray(value, value + length),
         header: headerLength < 0 ? null : memory.subarray(header, header + headerLength),
+        bytes: memory,
+        headersAt: length < 0 ? value : value + length,
         scannedBefore: scanned + (words[at + 8] as number),
       });
     }

@@ -12,7 +12,7 @@
 
 import { sql } from 'kysely';
 import type { Cut } from '../domain/cut.ts';
-import { JOB_FORMAT } from '../domain/fact.ts';
+import { formatOfSwitched } from '../domain/fact.ts';
 import type { Fact, Proposal } from '../domain/fact.ts';
 import type { Counts, JobState } from '../domain/job.ts';
 import type { CutWrite } from '../domain/store.ts';
@@ -125,7 +125,7 @@ async function updateJob(
     .updateTable('replay_jobs')
     .set({
       ...columnsOf(job.state, job.context),
-      ...(job.context.lastFact?.type === 'SITE_SWITCHED' && { format: JOB_FORMAT }),
+      ...(job.context.lastFact?.type === 'SITE_SWITCHED' && { format: formatOfSwitched(row.format) }),
       turn: turn ? 1 : 0,
       ...(write ? { progress: String(write.progress) } : {}),
       ...leaseColumns(row.state, job.state, lease),

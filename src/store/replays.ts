@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Kysely } from 'kysely';
 import type { Cut } from '../domain/cut.ts';
-import { JOB_FORMAT } from '../domain/fact.ts';
+import { formatOf } from '../domain/fact.ts';
 import type { Proposal } from '../domain/fact.ts';
 import { asWebhookId, newId } from '../domain/ids.ts';
 import type { JobId, TenantId, WebhookId } from '../domain/ids.ts';
@@ -66,10 +66,8 @@ function tryToInsert(
     id = newId(nowMs);
     const spec: JobSpec = { ...asked, webhookId: asWebhookId(webhook.id), key: keyText(webhook.record_key) };
     const settled = { cut: null, counts: NO_COUNTS };
-    // A version without failover reads one site alone, whatever was asked for.
-    const format = spec.readMode === 'union' ? JOB_FORMAT : 1;
     const fact = { type: 'REQUESTED', spec, by } as const;
-    return keep(await bearJob(tx, { id, tenant, fact, nowMs, settled, format }));
+    return keep(await bearJob(tx, { id, tenant, fact, nowMs, settled, format: formatOf(spec) }));
   });
 }
 

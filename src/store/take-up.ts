@@ -3,7 +3,7 @@
 // domain/undone; here is who may have it, and that the letters change hands in the same transaction.
 
 import type { TakeUpRefusal, TakeUpRequest } from '../domain/dead-letter.ts';
-import { JOB_FORMAT } from '../domain/fact.ts';
+import { formatOf } from '../domain/fact.ts';
 import type { Fact, TakesUp } from '../domain/fact.ts';
 import { newId } from '../domain/ids.ts';
 import type { JobId, TenantId } from '../domain/ids.ts';
@@ -64,7 +64,7 @@ export function takeUp(db: Database, tenant: TenantId, id: JobId, request: TakeU
       fact,
       nowMs,
       settled: begun.settled,
-      format: begun.takesUp ? JOB_FORMAT : 1,
+      format: formatOf(spec, begun.takesUp !== null),
     });
     return keep(view);
   });

@@ -4,6 +4,8 @@
 import type { Kysely } from 'kysely';
 import { asTenantId, asWebhookId } from '../domain/ids.ts';
 import type { TenantId, WebhookId } from '../domain/ids.ts';
+import { DEFAULT_CONTENT_TYPE } from '../domain/fixed-headers.ts';
+import type { FixedHeaders } from '../domain/fixed-headers.ts';
 import { SINGLE } from '../domain/message.ts';
 import type { DeliveryProfile } from '../domain/message.ts';
 import type { DeliveryTarget } from '../domain/sender.ts';
@@ -66,11 +68,12 @@ export async function readTarget(db: Kysely<Tables>, id: WebhookId): Promise<Del
     secrets: fromJson<readonly string[]>(row.secrets),
     maxRate: row.max_rate,
     concurrency: row.concurrency,
-    delivery: deliveryOf(row.profile),
+    ...profileOf(row.profile),
   };
 }
 
 export function webhookViewOf(row: WebhookRow): WebhookView {
+  const { delivery, contentType, headers } = profileOf(row.profile);
   return {
     id: asWebhookId(row.id),
     tenant: asTenantId(row.tenant),
@@ -79,22 +82,43 @@ export function webhookViewOf(row: WebhookRow): WebhookView {
     description: row.description,
     maxRate: row.max_rate,
     concurrency: row.concurrency,
-    delivery: deliveryOf(row.profile),
+    delivery,
+    contentType,
+    headerNames: headers.map(([name]) => name),
     version: row.version,
     createdAtMs: fromDatetime(row.created_at),
     updatedAtMs: fromDatetime(row.updated_at),
   };
 }
 
+/** How a webhook wants its requests: one JSON document, whose fields came one after the other. */
 interface Profile {
   readonly delivery: DeliveryProfile;
+  readonly contentType: string;
+  readonly headers: FixedHeaders;
 }
 
-export const toProfile = (delivery: DeliveryProfile): string => toJson({ delivery } satisfies Profile);
+/** What a draft or a patch says of it. */
+type SomeProfile = { readonly [Field in keyof Profile]?: Profile[Field] | undefined };
 
-/** A webhook from before there were batches has no profile. */
-function deliveryOf(profile: unknown): DeliveryProfile {
-  return fromJsonOrNull<Profile>(profile)?.delivery ?? SINGLE;
+/** What is absent in the row has its default: a webhook from before there were batches has no profile at all. */
+function profileOf(stored: unknown): Profile {
+  const { delivery, contentType, headers } = fromJsonOrNull<Partial<Profile>>(stored) ?? {};
+  return {
+    delivery: delivery ?? SINGLE,
+    contentType: contentType ?? DEFAULT_CONTENT_TYPE,
+    headers: headers ?? [],
+  };
+}
+
+/** `stored` with the given fields replaced; what this version does not know of it stays. */
+export function toProfile({ delivery, contentType, headers }: SomeProfile, stored: unknown = null): string {
+  return toJson({
+    ...fromJsonOrNull<object>(stored),
+    ...(delivery && { delivery }),
+    ...(contentType !== undefined && { contentType }),
+    ...(headers && { headers }),
+  });
 }
 
 /** Only a deleted webhook can be without its key, and those are not shown. */

@@ -88,7 +88,7 @@ async function insertWebhook(
       secrets_key_id: null,
       max_rate: draft.maxRate,
       concurrency: draft.concurrency,
-      profile: toProfile(draft.delivery),
+      profile: toProfile(draft),
       version: 1,
       created_at: utcNow,
       updated_at: utcNow,
@@ -96,6 +96,9 @@ async function insertWebhook(
     })
     .execute();
 }
+
+const changesProfile = ({ delivery, contentType, headers }: WebhookPatch): boolean =>
+  delivery !== undefined || contentType !== undefined || headers !== undefined;
 
 /** A new secret replaces the old ones: whoever changes it because it leaked wants it dead. */
 export function changeWebhook(db: Database, tenant: TenantId, id: WebhookId, patch: WebhookPatch) {
@@ -107,7 +110,7 @@ export function changeWebhook(db: Database, tenant: TenantId, id: WebhookId, pat
       ...(patch.description === undefined ? {} : { description: patch.description }),
       ...(patch.maxRate === undefined ? {} : { max_rate: patch.maxRate }),
       ...(patch.concurrency === undefined ? {} : { concurrency: patch.concurrency }),
-      ...(patch.delivery === undefined ? {} : { profile: toProfile(patch.delivery) }),
+      ...(changesProfile(patch) ? { profile: toProfile(patch, row.profile) } : {}),
       ...(patch.secret === undefined ? {} : { secrets: toJson([patch.secret]) }),
     };
     if (Object.keys(changes).length === 0) return undo(webhookViewOf(row));

@@ -15,6 +15,8 @@ export interface RawRecord {
   readonly timestampMs: number;
   /** Several: as many headers, in this order. */
   readonly eventId?: string | readonly string[];
+  /** Beside it, by their names. */
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>;
   /** Default: Kafka's own choice by the key. */
   readonly partition?: number;
 }
@@ -88,16 +90,22 @@ function batchOf(topic: string, records: readonly RawRecord[]) {
     topic,
     acks: -1,
     compression: CompressionTypes.Snappy,
-    messages: records.map(({ key, value, timestampMs, eventId, partition }) => ({
+    messages: records.map(({ key, value, timestampMs, eventId, headers, partition }) => ({
       key,
       value,
       timestamp: String(timestampMs),
-      ...(eventId !== undefined && { headers: headersOf(eventId) }),
+      headers: {
+        ...(eventId !== undefined && headersOf({ 'event-id': eventId })),
+        ...headersOf(headers ?? {}),
+      },
       ...(partition !== undefined && { partition }),
     })),
   };
 }
 
-function headersOf(eventId: string | readonly string[]): IHeaders {
-  return { 'event-id': typeof eventId === 'string' ? eventId : [...eventId] };
+function headersOf(headers: NonNullable<RawRecord['headers']>): IHeaders {
+  const entries = Object.entries(headers);
+  return Object.fromEntries(
+    entries.map(([name, values]) => [name, typeof values === 'string' ? values : [...values]]),
+  );
 }

@@ -15,6 +15,8 @@ export interface LogRecord {
   readonly value: string | Buffer | null;
   readonly timestampMs: number;
   readonly eventId?: string;
+  /** Besides. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** Default: Kafka's own choice by the key. */
   readonly partition?: number;
 }
@@ -81,7 +83,10 @@ export class LogWriter {
           key: record.key,
           value: record.value,
           timestamp: String(record.timestampMs),
-          ...(record.eventId === undefined ? {} : { headers: { 'event-id': record.eventId } }),
+          headers: {
+            ...(record.eventId === undefined ? {} : { 'event-id': record.eventId }),
+            ...record.headers,
+          },
           ...(record.partition === undefined ? {} : { partition: record.partition }),
         })),
       });

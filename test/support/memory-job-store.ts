@@ -108,6 +108,8 @@ export class MemoryJobStore extends MemoryCut {
           maxRate: null,
           concurrency: null,
           delivery: this.delivery,
+          contentType: 'application/json',
+          headers: [],
         }),
       instanceAlive: () => Promise.resolve(),
       instanceGone: () => Promise.resolve(),

@@ -1,9 +1,10 @@
 // A DeliveryLog in memory: sources as arrays, batches cut as the test likes, everything asynchronous.
 
+import { FilterSet } from '../../src/domain/event-filter.ts';
 import { logSourceOf, siteOf } from '../../src/domain/ids.ts';
 import type { SourceName } from '../../src/domain/ids.ts';
 import { RepriseError } from '../../src/domain/errors.ts';
-import type { Evidence, Piece, Pin } from '../../src/domain/job.ts';
+import type { EventFilter, Evidence, Piece, Pin } from '../../src/domain/job.ts';
 import { identify } from '../../src/domain/identity.ts';
 import type {
   DeliveryLog,
@@ -18,9 +19,14 @@ export interface MemoryRecord {
   readonly key: string;
   readonly id: string;
   readonly timestampMs: number;
+  /** Its header `kind`, for filters. */
+  readonly kind?: string;
   /** true = a null value. */
   readonly tombstone?: boolean;
 }
+
+/** Wants the records of kind `wanted`. */
+export const WANTED_ONLY: EventFilter = { where: 'header', path: 'kind', op: 'equals', values: ['wanted'] };
 
 export class MemoryLog implements DeliveryLog {
   readonly #sources: ReadonlyMap<SourceName, readonly MemoryRecord[]>;
@@ -161,6 +167,7 @@ export class MemoryLog implements DeliveryLog {
 
   #batch(request: StreamRequest, from: number): EventBatch {
     const { source, partition } = request.pin;
+    const filters = FilterSet.of(request.filters ?? []);
     const base = logSourceOf(source);
     const records = this.#sources.get(base) ?? [];
     const end = request.end() ?? records.length;
@@ -177,7 +184,8 @@ export class MemoryLog implements DeliveryLog {
       const record = records[offset];
       if (!record || record.key !== request.key) continue;
       if (record.timestampMs < request.fromMs || record.timestampMs >= request.toMs) continue;
-      events.push(eventOf(source, partition, offset, record, offset - start + 1));
+      const event = eventOf(source, partition, offset, record, offset - start + 1);
+      events.push(filtered(event, record, filters));
     }
     const gaps = start > from ? [{ source, from, to: start, reason: 'retention' as const }] : [];
     const frontierMs = records[next]?.timestampMs ?? Infinity;
@@ -209,6 +217,16 @@ function eventOf(
   if (record.tombstone) return { ...place, value: null, eventId: '', identity: '', digest: '' };
   const value = Buffer.from(`{"id":"${record.id}"}`);
   return { ...place, value, ...identify(Buffer.from(record.id), value, record.timestampMs, 'value') };
+}
+
+/** As the real log gives it: what does not pass comes without its value. */
+function filtered(event: LogEvent, { kind }: MemoryRecord, filters: FilterSet | null): LogEvent {
+  const headers = {
+    some: (name: Buffer, holds: (value: Buffer) => boolean) =>
+      name.toString() === 'kind' && kind !== undefined && holds(Buffer.from(kind)),
+  };
+  if (!filters || event.value === null || filters.passes(event.value, headers)) return event;
+  return { ...event, value: null, isFiltered: true, eventId: '', identity: '', digest: '' };
 }
 
 function turn(): Promise<void> {

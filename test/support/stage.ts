@@ -17,6 +17,7 @@ export interface Range {
   readonly maxRate?: number;
   readonly scan?: 'bounded' | 'full';
   readonly order?: 'any' | 'strict';
+  readonly filters?: readonly object[];
 }
 
 const ENV = {

@@ -8,7 +8,7 @@
 // a member that is full holds its group back, or leaves it.
 
 import type { Gap, GapReason, Pin } from '../../domain/job.ts';
-import type { RangeRequest, ReadWait } from '../../domain/log.ts';
+import type { RangeRequest, ReadWait, StreamRequest } from '../../domain/log.ts';
 import type { RecordHit } from '../record-walk.ts';
 import { SameLog } from './same-log.ts';
 import { TimeWatch } from '../time-watch.ts';
@@ -21,6 +21,7 @@ export interface MemberRequest extends RangeRequest {
   readonly start: number;
   /** As known now; told anew with each question. */
   readonly end: number | null;
+  readonly filters?: StreamRequest['filters'];
   readonly mustReach: number;
   readonly disorderSlackMs: number;
 }
@@ -97,7 +98,7 @@ export class Member {
     this.end = request.end;
     this.mustReach = request.mustReach;
     this.#events = events;
-    this.#packer = new Packer(request.identity);
+    this.#packer = new Packer(request.identity, request.filters);
     this.#lastMs = request.fromMs;
     this.#settle();
   }

@@ -2,25 +2,30 @@
 // ids in one, the numbers in a table, so that a batch of hundreds of events costs one message and no copy. A
 // structured clone of the events themselves costs more than reading them did.
 
+import { FilterSet } from '../../domain/event-filter.ts';
 import { eventIdOf } from '../../domain/identity.ts';
-import type { IdentityMode } from '../../domain/job.ts';
+import type { EventFilter, IdentityMode } from '../../domain/job.ts';
 import type { EventBatch, LogEvent } from '../../domain/log.ts';
 import type { SourceName } from '../../domain/ids.ts';
 import { DIGEST, IDENTITY, Identities } from '../identities.ts';
+import { RecordHeaders } from '../record-headers.ts';
 import type { RecordHit } from '../record-walk.ts';
 
 export interface PackedBatch extends Omit<EventBatch, 'events' | 'source'> {
   /** COLUMNS numbers per event. */
   readonly table: Float64Array<ArrayBuffer>;
   readonly count: number;
-  /** The identity, the digest and the id of each event in turn, without a sign between them; of a tombstone nothing. */
+  /** The identity, the digest and the id of each event in turn, without a sign between them; of what has no value nothing. */
   readonly ids: Uint8Array<ArrayBuffer>;
   /** The values. */
   readonly chunks: readonly ArrayBuffer[];
 }
 
-/** offset, time, records walked before, chunk, place in it, length of the event id, length of the value or -1. */
+/** offset, time, records walked before, chunk, place in it, length of the event id, length of the value or a sign below. */
 const COLUMNS = 7;
+/** In place of the length of a value. */
+const TOMBSTONE = -1;
+const FILTERED = -2;
 const FIRST_ROWS = 32;
 /** A view of an event's value keeps its whole chunk alive. */
 const CHUNK_BYTES = 64 * 1024;
@@ -32,6 +37,7 @@ let identities: Identities | null = null;
 /** Takes hits in and gives them out packed. */
 export class Packer {
   readonly #identity: IdentityMode;
+  readonly #filters: FilterSet | null;
   #table = new Float64Array(FIRST_ROWS * COLUMNS);
   #ids: string[] = [];
   #chunks: ArrayBuffer[] = [];
@@ -43,13 +49,17 @@ export class Packer {
   /** Of values and ids. */
   bytes = 0;
 
-  constructor(identity: IdentityMode) {
+  constructor(identity: IdentityMode, filters: readonly EventFilter[] = []) {
     this.#identity = identity;
+    this.#filters = FilterSet.of(filters);
   }
 
   /** `scannedBefore`: as LogEvent has it. */
   add(hit: RecordHit, scannedBefore: number): void {
-    const { value, offset, timestampMs } = hit;
+    const { offset, timestampMs } = hit;
+    // What was not asked for goes on as its place alone: nobody downstream can take it for anything else.
+    const isFiltered = this.#filters !== null && !this.#passes(this.#filters, hit);
+    const value = isFiltered ? null : hit.value;
     const eventId = value && eventIdOf(hit.header, value, timestampMs, this.#identity);
     const needed = value?.length ?? 0;
     if (this.#used + needed > this.#chunk.length) this.#grow(needed);
@@ -66,7 +76,7 @@ export class Packer {
     table[row + 3] = this.#chunks.length - 1;
     table[row + 4] = this.#used;
     table[row + 5] = eventId?.length ?? 0;
-    table[row + 6] = value?.length ?? -1;
+    table[row + 6] = value?.length ?? (isFiltered ? FILTERED : TOMBSTONE);
     if (value) this.#chunk.set(value, this.#used);
     this.#used += needed;
     this.bytes += needed;
@@ -75,6 +85,11 @@ export class Packer {
       this.bytes += IDENTITY + DIGEST + eventId.length;
     }
     this.count++;
+  }
+
+  /** A tombstone is no event that could be left out. */
+  #passes(filters: FilterSet, hit: RecordHit): boolean {
+    return hit.value === null || filters.passes(hit.value, new RecordHeaders(hit));
   }
 
   /** All that was added; it begins anew. */
@@ -111,6 +126,14 @@ export function handedOver({ table, ids, chunks }: PackedBatch): ArrayBuffer[] {
   return [table.buffer, ids.buffer, ...chunks];
 }
 
+const LEFT_OUT = { value: null, isFiltered: true, eventId: '', identity: '', digest: '' } as const;
+
+const placeOf = (table: Float64Array, row: number) => ({
+  offset: table[row] as number,
+  timestampMs: table[row + 1] as number,
+  scannedBefore: table[row + 2] as number,
+});
+
 export function unpack(packed: PackedBatch, source: SourceName, partition: number): EventBatch {
   const { table, count, ids, chunks, ...rest } = packed;
   const buffers = chunks.map((chunk) => Buffer.from(chunk));
@@ -122,6 +145,10 @@ export function unpack(packed: PackedBatch, source: SourceName, partition: numbe
     const chunk = buffers[table[row + 3] as number] ?? NOTHING;
     const valueAt = table[row + 4] as number;
     const length = table[row + 6] as number;
+    if (length === FILTERED) {
+      events.push({ ...placeOf(table, row), source, partition, ...LEFT_OUT });
+      continue;
+    }
     const isEvent = length >= 0;
     const digestAt = at + (isEvent ? IDENTITY : 0);
     const idAt = digestAt + (isEvent ? DIGEST : 0);

@@ -9,6 +9,7 @@ import type { Claim, JobStore, JobView } from '../../../src/domain/store.ts';
 import { endLease, freshStores, newReplay } from '../../support/database.ts';
 import { newWebhook, removeJobs, rowOf, TENANT } from '../../support/database.ts';
 import type { Stores, TestDatabase } from '../../support/database.ts';
+import { SPEC, bareCut, pinTo } from '../../support/example.ts';
 
 const request = { instance: asInstanceId('old'), leaseMs: 30_000, maxRepeat: 10 };
 
@@ -130,6 +131,72 @@ describe('a job of a newer version', () => {
       }
       await api.close();
     });
+  });
+});
+
+describe('what an older version would misread', () => {
+  let database: TestDatabase;
+  let jobs: JobStore;
+  let replays: Stores['replays'];
+  beforeAll(async () => {
+    ({ database, jobs, replays } = await freshStores());
+  });
+  afterAll(() => database.drop());
+
+  const filters = [{ where: 'header', path: 'type', op: 'equals', values: ['a'] }] as const;
+  const formatOfRow = async (id: string): Promise<number> => (await rowOf(database, id)).format;
+
+  it('says which format it has, and nothing else does', async () => {
+    const webhook = await newWebhook(replays);
+    const asked = async (more: object): Promise<number> => {
+      const job = await replays.requestReplay(TENANT, webhook, { ...SPEC, ...more }, 'test');
+      if (job === 'no_webhook') throw new Error('the webhook is not there');
+      return formatOfRow(job.id);
+    };
+    expect(await asked({})).toBe(1);
+    expect(await asked({ readMode: 'union' })).toBe(3);
+    expect(await asked({ filters })).toBe(4);
+    expect(await asked({ filters, readMode: 'union' })).toBe(4);
+    expect(JOB_FORMAT).toBe(4);
+  });
+
+  it('is said of the remainder, too, which inherits the filters', async () => {
+    const webhook = await newWebhook(replays);
+    for (const [given, format] of [
+      [[], 1],
+      [filters, 4],
+    ] as const) {
+      const job = await replays.requestReplay(TENANT, webhook, { ...SPEC, filters: given }, 'test');
+      if (job === 'no_webhook') throw new Error('the webhook is not there');
+      await replays.steer(TENANT, job.id, { type: 'CANCEL_REQUESTED', by: 'ann', why: '' });
+      const request = { kind: 'remainder', change: {}, by: 'ann', why: '' } as const;
+      const child = await replays.takeUp(TENANT, job.id, request);
+      if (typeof child === 'string') throw new Error(child);
+      expect(child.spec.filters).toEqual(given);
+      expect(await formatOfRow(child.id)).toBe(format);
+    }
+  });
+
+  it('is not forgotten when a job with filters leaves a site', async () => {
+    await removeJobs(database);
+    const webhook = await newWebhook(replays);
+    const job = await replays.requestReplay(TENANT, webhook, { ...SPEC, filters }, 'test');
+    if (job === 'no_webhook') throw new Error('the webhook is not there');
+    const claim = await jobs.claim(request);
+    if (!claim) throw new Error('nothing to claim');
+    const { lease } = claim;
+    const { fence } = lease;
+    const at = { fence, site: 'dc1', pins: [pinTo(9)], waitingUntilMs: null } as const;
+    await jobs.commit(job.id, { type: 'OFFSETS_RESOLVED', partition: 3, ...at }, lease, bareCut(1));
+    const left = { from: 'dc1', why: 'unreachable', by: 'memory', boundAdded: 0 } as const;
+    const result = await jobs.commit(
+      job.id,
+      { type: 'SITE_SWITCHED', ...at, ...left, site: 'dc2' },
+      lease,
+      bareCut(1),
+    );
+    expect(result).toMatchObject({ ok: true });
+    expect(await formatOfRow(job.id)).toBe(4);
   });
 });
 

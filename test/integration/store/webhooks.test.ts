@@ -47,6 +47,8 @@ describe('a webhook', () => {
       maxRate: 12.5,
       concurrency: 3,
       delivery: SINGLE,
+      contentType: 'application/json',
+      headers: [],
     });
     expect(Math.abs(webhook.createdAtMs - (await replays.nowMs()))).toBeLessThan(10_000);
   });
@@ -61,6 +63,31 @@ describe('a webhook', () => {
     const delivery = { mode: 'ndjson', maxEvents: 7, maxBytes: 2_048 } as const;
     expect(await replays.patchWebhook(TENANT, id, { delivery })).toMatchObject({ version: 4, delivery });
     expect(await jobs.target(id)).toMatchObject({ version: 4, maxRate: null, delivery });
+  });
+
+  it('keeps headers in their order, what a patch does not name, and fields of a newer version', async () => {
+    const id = await newWebhook(replays);
+    const headers = [
+      ['X-Zzz', '1'],
+      ['a', '2'],
+      ['__proto__', '3'],
+    ] as const;
+    const view = await replays.patchWebhook(TENANT, id, { headers, contentType: 'text/plain' });
+    expect(view).toMatchObject({
+      contentType: 'text/plain',
+      headerNames: ['X-Zzz', 'a', '__proto__'],
+      version: 2,
+    });
+    expect(JSON.stringify(view)).not.toContain('"2"');
+    await database.query(`UPDATE webhooks SET profile = JSON_SET(profile, '$.newer', 7) WHERE id = ?`, [id]);
+    const delivery = { mode: 'ndjson', maxEvents: 7, maxBytes: 2_048 } as const;
+    await replays.patchWebhook(TENANT, id, { delivery });
+    expect(await jobs.target(id)).toMatchObject({ delivery, contentType: 'text/plain', headers, version: 3 });
+    const [row] = await database.query<{ newer: number }>(
+      `SELECT JSON_EXTRACT(profile, '$.newer') AS newer FROM webhooks WHERE id = ?`,
+      [id],
+    );
+    expect(Number(row?.newer)).toBe(7);
   });
 
   it('from before there were batches has single events', async () => {

@@ -6,12 +6,15 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { identify } from '../../../src/domain/identity.ts';
 import { NO_COUNTS } from '../../../src/domain/job.ts';
+import type { EventFilter } from '../../../src/domain/job.ts';
 import { SINGLE } from '../../../src/domain/message.ts';
 import type { DeliveryProfile } from '../../../src/domain/message.ts';
 import type { HeartbeatDetail } from '../../../src/domain/store.ts';
 import { expectWholeDelivery } from '../../support/delivered.ts';
+import { MemoryJobStore } from '../../support/memory-job-store.ts';
+import { WANTED_ONLY } from '../../support/memory-log.ts';
 import type { MemoryRecord } from '../../support/memory-log.ts';
-import { A, FROM, Stage, TO } from '../../support/memory-stage.ts';
+import { A, FROM, Stage, TO, spec } from '../../support/memory-stage.ts';
 import type { World } from '../../support/memory-stage.ts';
 
 /** Seconds on a calm machine. */
@@ -35,6 +38,7 @@ const record: fc.Arbitrary<MemoryRecord> = fc.record({
   id: fc.integer({ min: 0, max: 200 }).map((n) => `e${n}`),
   timestampMs: fc.integer({ min: FROM - 20_000, max: TO + 20_000 }),
   tombstone: fc.integer({ min: 0, max: 19 }).map((n) => n === 0),
+  kind: fc.constantFrom('wanted', 'wanted', 'other'),
 });
 
 const world: fc.Arbitrary<World> = fc.record({
@@ -46,11 +50,8 @@ const world: fc.Arbitrary<World> = fc.record({
   seed: fc.integer(),
 });
 
-function wantedOf(given: World): Set<string> {
-  const inRange = ({ key, timestampMs, tombstone }: MemoryRecord): boolean =>
-    key === 'ours' && !tombstone && timestampMs >= FROM && timestampMs < TO;
-  return new Set(given.records.filter(inRange).map(({ id }) => id));
-}
+const inRange = ({ key, timestampMs }: MemoryRecord): boolean =>
+  key === 'ours' && timestampMs >= FROM && timestampMs < TO;
 
 const packing: fc.Arbitrary<DeliveryProfile> = fc.record({
   mode: fc.constantFrom('ndjson', 'json-array'),
@@ -58,11 +59,21 @@ const packing: fc.Arbitrary<DeliveryProfile> = fc.record({
   maxBytes: fc.constant(1_024),
 });
 
-async function judge(given: World, delivery = SINGLE): Promise<void> {
-  const stage = new Stage(given);
+async function judge(given: World, delivery = SINGLE, filters: readonly EventFilter[] = []): Promise<void> {
+  const stage = new Stage(given, new MemoryJobStore({ ...spec, filters }));
   stage.store.delivery = delivery;
   await stage.play();
-  expectWholeDelivery(stage.accepted, stage.store, wantedOf(given));
+  const copies = given.copies.flatMap((n) => given.records[n % given.records.length] ?? []);
+  const read = [...given.records, ...copies].filter(inRange);
+  const events = read.filter(({ tombstone }) => !tombstone);
+  const passes = ({ kind }: MemoryRecord): boolean => filters.length === 0 || kind === 'wanted';
+  const passing = events.filter(passes);
+  expectWholeDelivery(stage.accepted, stage.store, new Set(passing.map(({ id }) => id)));
+  expect(stage.store.counts).toMatchObject({
+    matched: events.length,
+    filtered: events.length - passing.length,
+    tombstones: read.length - events.length,
+  });
 }
 
 describe('a job whose owners crash at any moment', () => {
@@ -80,8 +91,26 @@ describe('a job whose owners crash at any moment', () => {
   it(
     'does so in batches, too',
     async () => {
-      await fc.assert(fc.asyncProperty(world, packing, judge), {
-        numRuns: 150,
+      await fc.assert(
+        fc.asyncProperty(world, packing, (given, delivery) => judge(given, delivery)),
+        {
+          numRuns: 150,
+          endOnFailure: true,
+          includeErrorInReport: true,
+        },
+      );
+    },
+    PATIENCE_MS,
+  );
+});
+
+describe('a job with filters whose owners crash at any moment', () => {
+  it(
+    'sends only what passes, once, also when a copy does not, and counts the rest exactly',
+    async () => {
+      const run = (given: World): Promise<void> => judge(given, SINGLE, [WANTED_ONLY]);
+      await fc.assert(fc.asyncProperty(world, run), {
+        numRuns: 200,
         endOnFailure: true,
         includeErrorInReport: true,
       });

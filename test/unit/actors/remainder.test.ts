@@ -5,12 +5,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { identityOf } from '../../../src/domain/identity.ts';
+import type { EventFilter } from '../../../src/domain/job.ts';
 import { asJobId } from '../../../src/domain/ids.ts';
 import { possibleRepeats, remainderOf } from '../../../src/domain/undone.ts';
 import { repeatsOf } from '../../support/delivered.ts';
 import { MemoryJobStore } from '../../support/memory-job-store.ts';
+import { WANTED_ONLY } from '../../support/memory-log.ts';
 import type { MemoryRecord } from '../../support/memory-log.ts';
-import { A, FROM, Stage, TO } from '../../support/memory-stage.ts';
+import { A, FROM, Stage, TO, spec } from '../../support/memory-stage.ts';
 import type { World } from '../../support/memory-stage.ts';
 
 /** Seconds on a calm machine. */
@@ -26,6 +28,7 @@ const record: fc.Arbitrary<MemoryRecord> = fc.record({
   key: fc.constantFrom('ours', 'ours', 'theirs'),
   id: fc.integer({ min: 0, max: 80 }).map((n) => `e${n}`),
   timestampMs: fc.integer({ min: FROM - 5_000, max: TO + 5_000 }),
+  kind: fc.constantFrom('wanted', 'wanted', 'other'),
 });
 
 const cases: fc.Arbitrary<Case> = fc.record({
@@ -41,9 +44,13 @@ const cases: fc.Arbitrary<Case> = fc.record({
   secondCancelAt: fc.integer({ min: 1, max: 300 }),
 });
 
-const wantedOf = ({ records }: World): ReadonlySet<string> => {
+const wantedOf = ({ records }: World, filters: readonly EventFilter[]): ReadonlySet<string> => {
   const inRange = records.filter(
-    ({ key, timestampMs }) => key === 'ours' && timestampMs >= FROM && timestampMs < TO,
+    ({ key, timestampMs, kind }) =>
+      key === 'ours' &&
+      timestampMs >= FROM &&
+      timestampMs < TO &&
+      (filters.length === 0 || kind === 'wanted'),
   );
   return new Set(inRange.map(({ id }) => id));
 };
@@ -65,14 +72,10 @@ function remainder(parent: MemoryJobStore): MemoryJobStore | null {
   return store;
 }
 
-async function judge(given: Case): Promise<void> {
+async function judge(given: Case, filters: readonly EventFilter[] = []): Promise<void> {
   const [bad, length] = given.damaged;
   const stages: Stage[] = [];
-  const run = async (
-    store: MemoryJobStore | undefined,
-    isFirst: boolean,
-    cancelAt: number,
-  ): Promise<Stage> => {
+  const run = async (store: MemoryJobStore, isFirst: boolean, cancelAt: number): Promise<Stage> => {
     const stage = new Stage(given, store);
     stage.cancelAt = cancelAt;
     if (isFirst) {
@@ -83,13 +86,13 @@ async function judge(given: Case): Promise<void> {
     stages.push(stage);
     return stage;
   };
-  let last = await run(undefined, true, given.cancelAt);
+  let last = await run(new MemoryJobStore({ ...spec, filters }), true, given.cancelAt);
   for (const cancelAt of [given.secondCancelAt, Infinity, Infinity]) {
     const store = remainder(last.store);
     if (!store) break;
     last = await run(store, false, cancelAt);
   }
-  const wanted = wantedOf(given);
+  const wanted = wantedOf(given, filters);
   const accepted = stages.flatMap((stage) => stage.accepted);
   const bound = stages.reduce((sum, { store }) => sum + store.job.context.duplicateBound, 0);
   const possible = stages.reduce((sum, { store }) => sum + store.counts.maybeRepeated, 0);
@@ -111,11 +114,25 @@ describe('a job and its remainders', () => {
   it(
     'deliver everything, nothing foreign, and repeat within their bounds',
     async () => {
-      await fc.assert(fc.asyncProperty(cases, judge), {
-        numRuns: 300,
-        endOnFailure: true,
-        includeErrorInReport: true,
-      });
+      await fc.assert(
+        fc.asyncProperty(cases, (given) => judge(given)),
+        {
+          numRuns: 300,
+          endOnFailure: true,
+          includeErrorInReport: true,
+        },
+      );
+    },
+    PATIENCE_MS,
+  );
+
+  it(
+    'do so of what passes the filters of the first one, which the others inherit',
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(cases, (given) => judge(given, [WANTED_ONLY])),
+        { numRuns: 150, endOnFailure: true, includeErrorInReport: true },
+      );
     },
     PATIENCE_MS,
   );

@@ -7,6 +7,7 @@ import { asSourceName } from '../../../src/domain/ids.ts';
 import type { Evidence, JobSpec } from '../../../src/domain/job.ts';
 import { expectWholeDelivery } from '../../support/delivered.ts';
 import { MemoryJobStore } from '../../support/memory-job-store.ts';
+import { WANTED_ONLY } from '../../support/memory-log.ts';
 import type { MemoryRecord } from '../../support/memory-log.ts';
 import { FROM, Stage, TO, spec } from '../../support/memory-stage.ts';
 import type { World } from '../../support/memory-stage.ts';
@@ -40,6 +41,7 @@ const record = (prefix: string): fc.Arbitrary<MemoryRecord> =>
     id: fc.integer({ min: 0, max: 150 }).map((n) => `${prefix}${n}`),
     timestampMs: fc.integer({ min: FROM - 20_000, max: TO + 20_000 }),
     tombstone: fc.integer({ min: 0, max: 19 }).map((n) => n === 0),
+    kind: fc.constantFrom('wanted', 'wanted', 'other'),
   });
 
 /** Half of the logs are in the order of time, as most are. */
@@ -112,7 +114,9 @@ function stageOf(given: TwoSites, change: Partial<JobSpec> = {}, evidence: Evide
 async function judge(given: TwoSites, change: Partial<JobSpec> = {}): Promise<void> {
   const stage = stageOf(given, change);
   await stage.play();
-  const wanted = new Set([...given.produced1, ...given.produced2].filter(inRange).map(({ id }) => id));
+  const passes = ({ kind }: MemoryRecord): boolean => !change.filters || kind === 'wanted';
+  const events = [...given.produced1, ...given.produced2].filter(inRange).filter(passes);
+  const wanted = new Set(events.map(({ id }) => id));
   expectWholeDelivery(stage.accepted, stage.store, wanted);
   for (const fact of stage.store.facts) {
     if (fact.type !== 'SITE_SWITCHED') continue;
@@ -134,6 +138,19 @@ describe('a job of two sites, of which one at a time may fall silent, with owner
         Math.min(seen.memory, seen.ledger, seen.resent, seen.keptByLedger),
         JSON.stringify(seen),
       ).toBeGreaterThan(3);
+    },
+    PATIENCE_MS,
+  );
+
+  it(
+    'does so of what passes its filters, and knows the minutes that are done by that alone',
+    async () => {
+      const before = seen.keptByLedger;
+      await fc.assert(
+        fc.asyncProperty(world, (given) => judge(given, { filters: [WANTED_ONLY] })),
+        { numRuns: 100, endOnFailure: true, includeErrorInReport: true },
+      );
+      expect(seen.keptByLedger - before).toBeGreaterThan(1);
     },
     PATIENCE_MS,
   );

@@ -16,7 +16,14 @@ function asking(events: number): { member: Member; asked: ReturnType<Member['ask
 }
 
 function pass(member: Member, records: number): void {
-  const hit = { key: 0, timestampMs: T, value: Buffer.from('v'), header: null };
+  const hit = {
+    key: 0,
+    timestampMs: T,
+    value: Buffer.from('v'),
+    header: null,
+    bytes: Buffer.alloc(1),
+    headersAt: 0,
+  };
   for (let n = 1; n <= records; n++) member.accept({ ...hit, offset: member.next + n - 1, scannedBefore: n });
   const next = member.next + records;
   member.passed({ next, scanned: records, bytes: 9, lastTimestampMs: T, caughtUp: false });

@@ -52,7 +52,15 @@ interface Told {
 }
 
 const tell = (hit: RecordHit): string =>
-  [hit.key, hit.offset, hit.timestampMs, hit.scannedBefore, hex(hit.value), hex(hit.header)].join(' ');
+  [
+    hit.key,
+    hit.offset,
+    hit.timestampMs,
+    hit.scannedBefore,
+    hex(hit.value),
+    hex(hit.header),
+    hex(hit.bytes),
+  ].join(' ');
 const hex = (bytes: Buffer | null): string => (bytes === null ? 'null' : bytes.toString('hex'));
 
 function run(
@@ -186,7 +194,8 @@ async function kafkaJs(head: Buffer, stored: Buffer, wanted: Wanted): Promise<st
   );
 }
 
-const withoutCount = (line: string): string => line.split(' ').toSpliced(3, 1).join(' ');
+/** Of what is told of a hit: not which of the scanned ones it is, nor its headers, which KafkaJS has in another form. */
+const withoutCount = (line: string): string => line.split(' ').toSpliced(3, 1).slice(0, 5).join(' ');
 
 function headerOf(bytes: Buffer): BatchHeader {
   const batch = batchAt(bytes, 0);
