@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { pino } from 'pino';
 import { Pool } from './actors/pool.ts';
+import { keepSending } from './actors/courier.ts';
 import { keepPruning } from './actors/pruning.ts';
 import { MemoryBudget } from './actors/memory-budget.ts';
 import { TurnShare } from './actors/turn-share.ts';
@@ -19,6 +20,9 @@ import { RepriseError } from './domain/errors.ts';
 import { asInstanceId } from './domain/ids.ts';
 import type { InstanceId } from './domain/ids.ts';
 import { pause } from './domain/pause.ts';
+import type { WebhookSender } from './domain/sender.ts';
+import type { Emit } from './domain/signals.ts';
+import type { JobStore } from './domain/store.ts';
 import { createDeliveryLog } from './kafka/delivery-log.ts';
 import { keepHeapSmall } from './heap.ts';
 import { Lifecycle } from './lifecycle.ts';
@@ -26,7 +30,9 @@ import { becomeReady, keepWatching } from './readiness.ts';
 import { openDatabase } from './store/database.ts';
 import type { Database } from './store/database.ts';
 import { readGauges } from './store/gauges.ts';
+import { createEventStore } from './store/event-store.ts';
 import { createJobStore } from './store/job-store.ts';
+import { readOutboxGauges } from './store/outbox.ts';
 import { createReplayStore } from './store/replay-store.ts';
 import { logOptions } from './telemetry/log.ts';
 import { createMetrics } from './telemetry/metrics.ts';
@@ -73,10 +79,11 @@ async function main(): Promise<void> {
   const guard = createGuard(config.dangerousAllowTargets);
   const replayStore = createReplayStore(database);
   const jobStore = createJobStore(database);
+  const sender = createSender(guard);
   const pool = createPool(config, {
     store: jobStore,
     log: deliveryLog,
-    sender: createSender(guard),
+    sender,
     emit,
     clock: systemClock,
     random: Math.random,
@@ -114,16 +121,15 @@ async function main(): Promise<void> {
   const listen = await api.listen(config.listen);
   emit('instance.started', { instance, listen });
 
+  let courier = Promise.resolve();
+  lifecycle.onClose('courier', () => courier);
   const signal = stopsWith(lifecycle, pool, config.stopTimeoutMs, (clean) =>
     emit('instance.stopped', { instance, clean }),
   );
   const checkLog = () => deliveryLog.check();
   if (!(await becomeReady({ migrate: () => database.migrate(), checkLog, signal }))) return;
   pool.start();
-  void keepPruning(
-    { store: jobStore, emit, random: Math.random, retentionMs: config.jobRetentionMs },
-    signal,
-  );
+  courier = keepBesidePool(config, { database, jobStore, sender, emit }, signal);
   void deliveryLog.watchMirrors(config.mirrorWatchIntervalMs, signal);
   isRunning = true;
   try {
@@ -179,6 +185,35 @@ function createPool(config: Config, edges: Edges): Pool {
   }));
 }
 
+interface BesidePool {
+  readonly database: Database;
+  readonly jobStore: JobStore;
+  readonly sender: WebhookSender;
+  readonly emit: Emit;
+}
+
+/** Pruning, for which nobody waits, and the courier; resolves when that has ended what was under way. */
+function keepBesidePool(
+  config: Config,
+  { database, jobStore, sender, emit }: BesidePool,
+  signal: AbortSignal,
+): Promise<void> {
+  const retentionMs = config.jobRetentionMs;
+  void keepPruning({ store: jobStore, emit, random: Math.random, retentionMs }, signal);
+  const courier = {
+    outbox: createEventStore(database),
+    sender,
+    emit,
+    random: Math.random,
+    clock: systemClock,
+    pollIntervalMs: config.pollIntervalMs,
+    requestTimeoutMs: config.requestTimeoutMs,
+    retryBaseMs: config.retryBaseMs,
+    retryForMs: config.completionRetryMs,
+  };
+  return keepSending(courier, signal);
+}
+
 function actorSettings(config: Config, instance: InstanceId): ActorSettings {
   return {
     instance,
@@ -212,6 +247,7 @@ function actorSettings(config: Config, instance: InstanceId): ActorSettings {
 
 async function storeGauges(database: Database): Promise<readonly GaugeReading[]> {
   const { states, oldestOpenSeconds, oldestClaimableSeconds, expiredLeases } = await readGauges(database);
+  const outbox = await readOutboxGauges(database);
   const jobs = Object.entries(states).map(([state, value]) => ({
     gauge: 'jobs' as const,
     labels: { state },
@@ -222,6 +258,8 @@ async function storeGauges(database: Database): Promise<readonly GaugeReading[]>
     { gauge: 'oldestOpen', value: oldestOpenSeconds },
     { gauge: 'oldestClaimable', value: oldestClaimableSeconds },
     { gauge: 'expiredLeases', value: expiredLeases },
+    { gauge: 'outboxPending', value: outbox.pending },
+    { gauge: 'outboxAge', value: outbox.oldestSeconds },
   ];
 }
 

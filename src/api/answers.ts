@@ -2,6 +2,7 @@
 
 import { Type, type Static } from 'typebox';
 import type { Fact } from '../domain/fact.ts';
+import { COMPLETION_TYPES } from '../domain/completion.ts';
 import { DEAD_LETTER_STATES } from '../domain/dead-letter.ts';
 import { JOB_STATES, READ_MODES } from '../domain/job.ts';
 import { DELIVERY_MODES } from '../domain/message.ts';
@@ -26,6 +27,9 @@ const webhookFields = {
   ),
   contentType: text('the content-type of a request with one event'),
   headers: headersShown,
+  notifications: Type.Array(Type.Enum([...COMPLETION_TYPES]), {
+    description: 'the completion events of its replays that are sent to it',
+  }),
   version: Type.Integer({ description: 'rises with each change' }),
   createdAt: instant('when it was registered'),
   updatedAt: instant('when it was last changed'),

@@ -2,6 +2,7 @@
 // instants, the webhook's target) is checked where it is used.
 
 import { Type } from 'typebox';
+import { COMPLETION_TYPES } from '../domain/completion.ts';
 import { READ_MODES } from '../domain/job.ts';
 import { BATCH_LIMITS, DELIVERY_MODES } from '../domain/message.ts';
 import { DEFAULT_LIMIT, MAX_LIMIT } from './cursor.ts';
@@ -53,6 +54,14 @@ const delivery = Type.Object(
   },
 );
 
+const notifications = Type.Array(Type.Enum([...COMPLETION_TYPES]), {
+  uniqueItems: true,
+  maxItems: COMPLETION_TYPES.length,
+  description:
+    `a list of ${COMPLETION_TYPES.join(', ')}, each at most once: the completion events of its replays that are ` +
+    'sent to it; none by default, replaced as a whole',
+});
+
 export const webhookDraft = (maxRate: number) =>
   Type.Object(
     {
@@ -71,6 +80,7 @@ export const webhookDraft = (maxRate: number) =>
       delivery: Type.Optional(delivery),
       contentType: Type.Optional(contentTypeField),
       headers: Type.Optional(headersField),
+      notifications: Type.Optional(notifications),
     },
     CLOSED,
   );
@@ -85,6 +95,7 @@ export const webhookChange = (maxRate: number) =>
       delivery: Type.Optional(delivery),
       contentType: Type.Optional(contentTypeField),
       headers: Type.Optional(headersField),
+      notifications: Type.Optional(notifications),
       rotateSecret: Type.Optional(
         Type.Literal(true, { description: 'true: a new secret is made and told once in this answer' }),
       ),

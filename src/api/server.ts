@@ -11,6 +11,7 @@ import type { Emit } from '../domain/signals.ts';
 import type { ReplayStore } from '../domain/replay-store.ts';
 import { PRINCIPAL_DECORATOR, requirePrincipal, type Authenticate } from './access.ts';
 import { describeRoutes, openApiDocument } from './openapi.ts';
+import { manifestRoute } from './manifest.ts';
 import { opsRoutes, type Readiness } from './ops.ts';
 import { answerClientError, problemHandler } from './problems.ts';
 import { replayRequestRoute, replayRoutes } from './replays.ts';
@@ -88,6 +89,7 @@ async function addRoutes(app: FastifyInstance, options: ApiOptions): Promise<voi
       await v1.register(replayRoutes(options), { prefix: '/replays' });
       await v1.register(steeringRoutes(options), { prefix: '/replays' });
       await v1.register(leftoverRoutes(options), { prefix: '/replays' });
+      await v1.register(manifestRoute(options), { prefix: '/replays' });
     },
     { prefix: '/v1' },
   );

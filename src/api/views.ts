@@ -26,6 +26,7 @@ export function showWebhook(webhook: WebhookView): WebhookAnswer {
     delivery,
     contentType,
     headers: showHeaders(webhook.headerNames),
+    notifications: [...webhook.notifications],
     version,
     createdAt: formatInstant(webhook.createdAtMs),
     updatedAt: formatInstant(webhook.updatedAtMs),

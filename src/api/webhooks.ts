@@ -40,11 +40,11 @@ export function webhookRoutes({ store, checkUrl, maxRate }: WebhookRoutes): Fast
     };
     app.post('', { schema: { ...create, response: { 201: webhookWithSecret } } }, async (request, reply) => {
       const { url, key = null, description = '', maxRate = null, concurrency = null } = request.body;
-      const { contentType = DEFAULT_CONTENT_TYPE, headers = {} } = request.body;
+      const { contentType = DEFAULT_CONTENT_TYPE, headers = {}, notifications = [] } = request.body;
       if (key !== null) checkKey(key, principalOf(request).admin);
       refuseTarget(url, checkUrl);
       const delivery = { ...SINGLE, ...request.body.delivery };
-      const sent = { delivery, contentType, headers: headersOf(headers) };
+      const sent = { delivery, contentType, headers: headersOf(headers), notifications };
       const draft = { url, key, description, maxRate, concurrency, ...sent, secret: newSecret() };
       const made = await store.createWebhook(principalOf(request).tenant, draft);
       if (made === 'key_taken') throw keyTaken();

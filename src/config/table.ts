@@ -214,6 +214,12 @@ export const CONFIG_TABLE = {
     15 * MINUTE_MS,
     'How long a webhook may stay down (probed meanwhile) before its replay is paused.',
   ),
+  completionRetryMs: usually(
+    'REPRISE_COMPLETION_RETRY_MS',
+    ms(0, 7 * DAY_MS),
+    DAY_MS,
+    'How long a completion event that a webhook does not take is tried again.',
+  ),
   dangerousAllowTargets: usually(
     'REPRISE_DANGEROUS_ALLOW_TARGETS',
     ADDRESS_BLOCKS,

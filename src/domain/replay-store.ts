@@ -1,12 +1,14 @@
 // Port to the store for the API: what clients ask of webhooks and replays. Every call carries the tenant; a
 // foreign id is an absent one. Expected refusals are values.
 
+import type { CompletionType } from './completion.ts';
 import type { DeadLetterView, TakeUpRefusal, TakeUpRequest } from './dead-letter.ts';
 import type { Fact, Proposal } from './fact.ts';
 import type { FixedHeaders } from './fixed-headers.ts';
 import type { JobId, TenantId, WebhookId } from './ids.ts';
 import type { JobSpec, JobState, Limits } from './job.ts';
 import type { DeliveryProfile } from './message.ts';
+import type { MinuteEntry } from './minute-ledger.ts';
 import type { CommitResult, JobView } from './store.ts';
 
 export interface Page<Item> {
@@ -34,6 +36,8 @@ export interface WebhookView {
   readonly contentType: string;
   /** Of the fixed headers; their values may be secrets and are not told. */
   readonly headerNames: readonly string[];
+  /** The completion events that it is sent. */
+  readonly notifications: readonly CompletionType[];
   readonly version: number;
   readonly createdAtMs: number;
   readonly updatedAtMs: number;
@@ -51,6 +55,8 @@ export interface WebhookDraft {
   readonly contentType?: string;
   /** Absent = none. */
   readonly headers?: FixedHeaders;
+  /** Absent = none. */
+  readonly notifications?: readonly CompletionType[];
   /** `whsec_...` */
   readonly secret: string;
 }
@@ -58,9 +64,24 @@ export interface WebhookDraft {
 export type WebhookPatch = Partial<
   Pick<
     WebhookDraft,
-    'url' | 'description' | 'maxRate' | 'concurrency' | 'delivery' | 'contentType' | 'headers' | 'secret'
+    | 'url'
+    | 'description'
+    | 'maxRate'
+    | 'concurrency'
+    | 'delivery'
+    | 'contentType'
+    | 'headers'
+    | 'notifications'
+    | 'secret'
   >
 >;
+
+/** A replay with a page of its minute ledger. */
+export interface ManifestPage {
+  readonly job: JobView;
+  readonly minutes: readonly MinuteEntry[];
+  readonly nextCursor: string | null;
+}
 
 /** The API's side: every call carries the tenant; a foreign id is an absent one. */
 export interface ReplayStore {
@@ -79,6 +100,8 @@ export interface ReplayStore {
   replay(tenant: TenantId, id: JobId): Promise<JobView | null>;
   replays(tenant: TenantId, page: PageRequest): Promise<Page<JobView>>;
   transitions(tenant: TenantId, id: JobId, page: PageRequest): Promise<Page<Transition> | null>;
+  /** Oldest minute first. */
+  manifest(tenant: TenantId, id: JobId, page: PageRequest): Promise<ManifestPage | null>;
   /** Oldest position first; those that the job sends again for its parent included. */
   deadLetters(tenant: TenantId, id: JobId, page: PageRequest): Promise<Page<DeadLetterView> | null>;
   /**

@@ -35,6 +35,9 @@ export interface Signals {
   'delivery.dead_letter': { jobId: string; reason: string };
   'delivery.in_flight': { change: number };
   'delivery.limited': { by: string; waitMs: number };
+  'completion.delivered': { jobId: string; type: string; attempt: number; durationMs: number };
+  'completion.again': { jobId: string; type: string; attempt: number; why: string; afterMs: number };
+  'completion.given_up': { jobId: string; type: string; attempt: number; why: string };
   'pool.polled': { claimed: number; reclaimed: number; durationMs: number };
   'store.commit': { fact: string; durationMs: number };
   'store.retry': { errno: number; attempt: number };
@@ -82,6 +85,9 @@ export const SIGNALS: Readonly<
   'delivery.dead_letter': { level: 'debug', message: 'event dead-lettered' },
   'delivery.in_flight': { level: 'none', message: 'deliveries in flight changed' },
   'delivery.limited': { level: 'none', message: 'delivery waited for a limit' },
+  'completion.delivered': { level: 'info', message: 'completion event delivered' },
+  'completion.again': { level: 'warn', message: 'completion event not taken; trying again later' },
+  'completion.given_up': { level: 'warn', message: 'completion event given up' },
   'pool.polled': { level: 'none', message: 'pool polled' },
   'store.commit': { level: 'none', message: 'fact committed' },
   'store.retry': { level: 'debug', message: 'transaction tried again' },

@@ -22,6 +22,7 @@ import { giveLettersBack } from './dead-letters.ts';
 import { insertFacts } from './history.ts';
 import type { Foreseen } from './history.ts';
 import { columnsOf, decidedOf } from './job-row.ts';
+import { noteCompletions } from './outbox.ts';
 import type { ReplayJobRow } from './schema.ts';
 import type { Tx } from './transaction.ts';
 import { handOn, isTurnFree, lockWebhook, mayHaveTurn } from './turn.ts';
@@ -109,6 +110,7 @@ export async function advance(tx: Tx, locked: LockedJob, move: Advance): Promise
   const turn = enters ? await isTurnFree(tx, row.webhook_id) : row.turn === 1 && !givesUp;
   await updateJob(tx, row, foreseen.last, turn, move);
   await insertFacts(tx, row.id, row, foreseen, move.tag);
+  await noteCompletions(tx, row, foreseen);
   if (TERMINAL.has(state) && row.parent_job_id !== null) await giveLettersBack(tx, row.id);
   if (givesUp) await handOn(tx, row.webhook_id);
   return foreseen;

@@ -3,13 +3,13 @@
 // values and none adds to what is there.
 
 import { sql } from 'kysely';
-import type { Kysely } from 'kysely';
+import type { Kysely, Selectable } from 'kysely';
 import { asSourceName } from '../domain/ids.ts';
 import type { DeadLetter, Gap, GapReason } from '../domain/job.ts';
 import type { MinuteEntry } from '../domain/minute-ledger.ts';
 import type { CutWrite } from '../domain/store.ts';
 import { withdrawLetters, writeFates } from './dead-letters.ts';
-import type { Tables } from './schema.ts';
+import type { MinuteRow, Tables } from './schema.ts';
 import type { Tx } from './transaction.ts';
 import { bigint, clip } from './values.ts';
 
@@ -114,15 +114,17 @@ export async function readMinutes(db: Kysely<Tables>, jobId: string): Promise<re
     .where('job_id', '=', bigint(jobId))
     .orderBy('minute')
     .execute();
-  return rows.map((row) => ({
-    minute: row.minute,
-    delivered: Number(row.delivered),
-    deliveredDigest: row.delivered_digest.toString('hex'),
-    deadLettered: Number(row.dead_lettered),
-    deadLetteredDigest: row.dead_lettered_digest.toString('hex'),
-    ...(row.resent === 1 && { resent: true }),
-  }));
+  return rows.map(minuteEntryOf);
 }
+
+export const minuteEntryOf = (row: Selectable<MinuteRow>): MinuteEntry => ({
+  minute: row.minute,
+  delivered: Number(row.delivered),
+  deliveredDigest: row.delivered_digest.toString('hex'),
+  deadLettered: Number(row.dead_lettered),
+  deadLetteredDigest: row.dead_lettered_digest.toString('hex'),
+  ...(row.resent === 1 && { resent: true }),
+});
 
 /** Gaps per job id, in the order of source and offset. */
 export async function readGaps(

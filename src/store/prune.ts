@@ -23,6 +23,7 @@ import { bigint, utcNowPlus } from './values.ts';
 
 /** A job's rows, the job's own last. */
 const TABLES = [
+  { table: 'outbox', key: 'job_id' },
   { table: 'dead_letters', key: 'job_id' },
   { table: 'minute_ledger', key: 'job_id' },
   { table: 'job_gaps', key: 'job_id' },

@@ -7,6 +7,7 @@ import { readDeadLetters } from './dead-letters.ts';
 import { readGauges } from './gauges.ts';
 import type { StoreGauges } from './gauges.ts';
 import { readClock } from './look.ts';
+import { readManifest } from './manifest.ts';
 import { insertReplay, readReplay, readReplays, readReplayTransitions } from './replays.ts';
 import { withRetries } from './retries.ts';
 import { takeUp } from './take-up.ts';
@@ -26,6 +27,7 @@ export function createReplayStore(db: Database): ReplayStore & { gauges(): Promi
     replay: (tenant, id) => reading(() => readReplay(sessions, tenant, id)),
     replays: (tenant, page) => reading(() => readReplays(sessions, tenant, page)),
     transitions: (tenant, id, page) => reading(() => readReplayTransitions(sessions, tenant, id, page)),
+    manifest: (tenant, id, page) => reading(() => readManifest(sessions, tenant, id, page)),
     deadLetters: (tenant, id, page) => reading(() => readDeadLetters(sessions, tenant, id, page)),
     takeUp: (tenant, id, request) => takeUp(db, tenant, id, request),
     steer: (tenant, jobId, request) => commitFact(db, { jobId, proposal: request, tenant }),

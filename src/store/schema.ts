@@ -116,6 +116,21 @@ export interface MinuteRow {
   resent: Generated<number>;
 }
 
+export interface OutboxRow {
+  job_id: string;
+  seq: number;
+  webhook_id: string;
+  type: string;
+  state: string;
+  attempts: number;
+  due_at: string | null;
+  token: string | null;
+  last_status: number | null;
+  last_failure: string | null;
+  created_at: string;
+  settled_at: string | null;
+}
+
 export interface InstanceRow {
   id: string;
   version: string;
@@ -132,4 +147,5 @@ export interface Tables {
   dead_letters: DeadLetterRow;
   minute_ledger: MinuteRow;
   instances: InstanceRow;
+  outbox: OutboxRow;
 }

@@ -2,6 +2,7 @@
 // (`readTarget` alone asks for no tenant). A deleted webhook is not seen.
 
 import type { Kysely } from 'kysely';
+import type { CompletionType } from '../domain/completion.ts';
 import { asTenantId, asWebhookId } from '../domain/ids.ts';
 import type { TenantId, WebhookId } from '../domain/ids.ts';
 import { DEFAULT_CONTENT_TYPE } from '../domain/fixed-headers.ts';
@@ -73,7 +74,7 @@ export async function readTarget(db: Kysely<Tables>, id: WebhookId): Promise<Del
 }
 
 export function webhookViewOf(row: WebhookRow): WebhookView {
-  const { delivery, contentType, headers } = profileOf(row.profile);
+  const { delivery, contentType, headers, notifications } = profileOf(row.profile);
   return {
     id: asWebhookId(row.id),
     tenant: asTenantId(row.tenant),
@@ -85,6 +86,7 @@ export function webhookViewOf(row: WebhookRow): WebhookView {
     delivery,
     contentType,
     headerNames: headers.map(([name]) => name),
+    notifications,
     version: row.version,
     createdAtMs: fromDatetime(row.created_at),
     updatedAtMs: fromDatetime(row.updated_at),
@@ -96,6 +98,7 @@ interface Profile {
   readonly delivery: DeliveryProfile;
   readonly contentType: string;
   readonly headers: FixedHeaders;
+  readonly notifications: readonly CompletionType[];
 }
 
 /** What a draft or a patch says of it. */
@@ -103,22 +106,31 @@ type SomeProfile = { readonly [Field in keyof Profile]?: Profile[Field] | undefi
 
 /** What is absent in the row has its default: a webhook from before there were batches has no profile at all. */
 function profileOf(stored: unknown): Profile {
-  const { delivery, contentType, headers } = fromJsonOrNull<Partial<Profile>>(stored) ?? {};
+  const { delivery, contentType, headers, notifications } = fromJsonOrNull<Partial<Profile>>(stored) ?? {};
   return {
     delivery: delivery ?? SINGLE,
     contentType: contentType ?? DEFAULT_CONTENT_TYPE,
     headers: headers ?? [],
+    notifications: notifications ?? [],
   };
 }
 
 /** `stored` with the given fields replaced; what this version does not know of it stays. */
-export function toProfile({ delivery, contentType, headers }: SomeProfile, stored: unknown = null): string {
+export function toProfile(
+  { delivery, contentType, headers, notifications }: SomeProfile,
+  stored: unknown = null,
+): string {
   return toJson({
     ...fromJsonOrNull<object>(stored),
     ...(delivery && { delivery }),
     ...(contentType !== undefined && { contentType }),
     ...(headers && { headers }),
+    ...(notifications && { notifications }),
   });
+}
+
+export function notificationsOf(profile: unknown): readonly CompletionType[] {
+  return profileOf(profile).notifications;
 }
 
 /** Only a deleted webhook can be without its key, and those are not shown. */

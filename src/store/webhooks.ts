@@ -97,8 +97,8 @@ async function insertWebhook(
     .execute();
 }
 
-const changesProfile = ({ delivery, contentType, headers }: WebhookPatch): boolean =>
-  delivery !== undefined || contentType !== undefined || headers !== undefined;
+const changesProfile = ({ delivery, contentType, headers, notifications }: WebhookPatch): boolean =>
+  [delivery, contentType, headers, notifications].some((field) => field !== undefined);
 
 /** A new secret replaces the old ones: whoever changes it because it leaked wants it dead. */
 export function changeWebhook(db: Database, tenant: TenantId, id: WebhookId, patch: WebhookPatch) {

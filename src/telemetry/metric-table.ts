@@ -94,6 +94,12 @@ export const SIGNAL_METRICS = {
   deadLetters: counter('delivery_dead_letters_total', 'Events given up on.', ['reason']),
   limited: counter('delivery_limited_total', 'Times delivery waited for a limit.', ['by']),
   limitedSeconds: counter('delivery_limited_seconds_total', 'Time delivery waited for a limit.', ['by']),
+  completions: counter(
+    'completion_attempts_total',
+    'Attempts to send a completion event: delivered, again (it will be tried again) or given_up.',
+    ['type', 'outcome'],
+  ),
+  completionSeconds: histogram('completion_attempt_seconds', 'Time of an attempt that was taken with 2xx.'),
   httpFailures: counter('http_failures_total', 'Requests that failed unexpectedly.', ['route']),
 } as const satisfies Record<string, Metric>;
 
@@ -125,6 +131,11 @@ export const ASKED_METRICS = {
     'site_lag_records',
     'Records between the cut and the pinned end of this instance’s replays; an end that is not pinned counts 0.',
     ['site'],
+  ),
+  outboxPending: gauge('outbox_pending', 'Completion events in the database that are still to be sent.'),
+  outboxAge: gauge(
+    'outbox_oldest_age_seconds',
+    'Age of the oldest completion event still to be sent; 0 = none.',
   ),
   memory: gauge('memory_budget_used_bytes', 'Event bytes held of REPRISE_MEMORY_BUDGET_BYTES.'),
 } as const satisfies Record<string, Metric>;

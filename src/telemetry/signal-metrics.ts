@@ -96,6 +96,12 @@ function edges(meter: Meters, count: Count, time: Time) {
       count(M.limited, { by });
       count(M.limitedSeconds, { by }, seconds(waitMs));
     },
+    'completion.delivered': ({ type, durationMs }) => {
+      count(M.completions, { type, outcome: 'delivered' });
+      time(M.completionSeconds, durationMs);
+    },
+    'completion.again': ({ type }) => count(M.completions, { type, outcome: 'again' }),
+    'completion.given_up': ({ type }) => count(M.completions, { type, outcome: 'given_up' }),
     'store.commit': ({ durationMs }) => time(M.commitSeconds, durationMs),
     'store.retry': ({ errno }) => count(M.storeRetries, { errno: String(errno) }),
     'database.lost': () => {

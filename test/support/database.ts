@@ -96,7 +96,7 @@ export async function freshStores(): Promise<Stores> {
   return { database, jobs: createJobStore(db), replays: createReplayStore(db) };
 }
 
-const OF_JOBS = ['replay_jobs', 'job_transitions', 'job_gaps', 'dead_letters', 'minute_ledger'];
+const OF_JOBS = ['replay_jobs', 'job_transitions', 'job_gaps', 'dead_letters', 'minute_ledger', 'outbox'];
 
 /** Every row of every job. */
 export async function removeJobs(database: TestDatabase): Promise<void> {

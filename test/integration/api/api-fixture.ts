@@ -12,6 +12,7 @@ import type { ReplayStore } from '../../../src/domain/replay-store.ts';
 import { createReplayStore } from '../../../src/store/replay-store.ts';
 import { createGuard } from '../../../src/webhook/guard.ts';
 import { freshDatabase } from '../../support/database.ts';
+import type { TestDatabase } from '../../support/database.ts';
 
 export const DAY_MS = 86_400_000;
 export const LOOKBACK_MS = 5 * DAY_MS;
@@ -28,6 +29,7 @@ export interface Got {
 export interface ApiUnderTest {
   readonly url: string;
   readonly store: ReplayStore;
+  readonly database: TestDatabase;
   readonly heard: SignalName[];
   /** Replays of which the pool was told. */
   nudges: number;
@@ -77,6 +79,7 @@ export async function openApi(
   const under: ApiUnderTest = {
     url: base,
     store,
+    database,
     heard,
     nudges: 0,
     readiness: { database: null, sites: [] },
