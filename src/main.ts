@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { pino } from 'pino';
+import { LogPlanner } from './actors/planner.ts';
 import { Pool } from './actors/pool.ts';
 import { keepSending } from './actors/courier.ts';
 import { keepPruning } from './actors/pruning.ts';
@@ -109,10 +110,8 @@ async function main(): Promise<void> {
       pool.nudge();
     },
     emit,
-    lookbackMs: config.lookbackMs,
-    maxRate: config.maxRate,
-    disorderSlackMs: config.disorderSlackMs,
-    identity: config.eventIdentity,
+    planner: new LogPlanner(deliveryLog, emit),
+    ...apiSettings(config),
     version,
   });
   // A request that hangs in a database that is away would never be answered.
@@ -138,6 +137,10 @@ async function main(): Promise<void> {
     await lifecycle.stop();
     throw error;
   }
+}
+
+function apiSettings({ lookbackMs, maxRate, disorderSlackMs, eventIdentity, settleMs, planTtlMs }: Config) {
+  return { lookbackMs, maxRate, disorderSlackMs, identity: eventIdentity, settleMs, planTtlMs };
 }
 
 /** Aborted when the stop begins. */

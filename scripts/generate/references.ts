@@ -153,6 +153,9 @@ async function openApi(): Promise<string> {
     maxRate: CONFIG_TABLE.maxRate.fallback,
     disorderSlackMs: CONFIG_TABLE.disorderSlackMs.fallback,
     identity: CONFIG_TABLE.eventIdentity.fallback,
+    planner: { plan: unused },
+    settleMs: CONFIG_TABLE.settleMs.fallback,
+    planTtlMs: CONFIG_TABLE.planTtlMs.fallback,
     version: await packageVersion(),
   });
   const document = JSON.stringify(openApiDocument(api));

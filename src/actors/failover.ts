@@ -6,17 +6,19 @@
 //
 // The cut keeps what it knows of the site that was left: a later owner needs it to fill its memory, or takes the way
 // of the ledger (site-ledger.ts). So does this one when the site fails while the memory is being filled: it releases
-// the job. Only jobs of a range switch: what a job takes up of another one is known at one site alone.
+// the job. Only jobs of a range or a plan switch: what a job takes up of another one is known at one site alone. A plan
+// pins its own sites; elsewhere its whole range is pinned anew.
 
 import { messageOf } from '../domain/errors.ts';
 import { siteOf } from '../domain/ids.ts';
 import type { SourceName } from '../domain/ids.ts';
-import type { Pin, SwitchReason } from '../domain/job.ts';
+import type { JobSpec, Pin, SwitchReason } from '../domain/job.ts';
 import type { Lookup, ReadWait } from '../domain/log.ts';
 import { pause } from '../domain/pause.ts';
 import { databaseNow } from './database-now.ts';
 import type { Run, SiteFailover } from './run.ts';
 
+const SWITCHES: readonly JobSpec['kind'][] = ['range', 'plan'];
 /** At the last checks of all sites. */
 const LOOK_MS = 1_000;
 const LOOK_AGAIN_MS = 2_000;
@@ -36,7 +38,7 @@ export class Failover implements SiteFailover {
   /** Whether the job could go anywhere at all. */
   get hasOthers(): boolean {
     const { log } = this.#run.edges;
-    return log.sites.length > 1 && this.#run.job.spec.kind === 'range';
+    return log.sites.length > 1 && SWITCHES.includes(this.#run.job.spec.kind);
   }
 
   /** What a stream waits for: a broker that does not answer is left when the limit is over. */

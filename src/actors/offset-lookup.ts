@@ -1,15 +1,18 @@
-// Child of STARTED: pins the job's range at the first site that can be read, or takes up the pins of an earlier owner
-// after proving that the log under them is still the same. Ends with one fact that leaves STARTED, and then stands
-// still: the next state has others. A site that an earlier owner's pins need and that does not answer is left for
+// Child of STARTED: pins the job's range at the first site that can be read, or takes up the pins of its plan
+// (planned-pins.ts) or of an earlier owner after proving that the log under them is still the same. Ends with one fact
+// that leaves STARTED, and then stands still: the next state has others. A site that an earlier owner's pins need and that does not answer is left for
 // another one (see failover.ts and site-ledger.ts); where there is no other, the job waits and says why.
 
 import { RepriseError } from '../domain/errors.ts';
 import { siteOf } from '../domain/ids.ts';
-import type { Pin, SwitchReason } from '../domain/job.ts';
+import type { Pin } from '../domain/job.ts';
 import type { Lookup } from '../domain/log.ts';
 import { pause } from '../domain/pause.ts';
 import { databaseNow } from './database-now.ts';
-import { isReplaced, latestEndMs, lookupWithin, usableSites } from './failover.ts';
+import { latestEndMs, lookupWithin, usableSites } from './failover.ts';
+import { limitOf, troubleUnder } from './pin-check.ts';
+import type { Trouble } from './pin-check.ts';
+import { beginWithPlan, isOver } from './planned-pins.ts';
 import type { Run } from './run.ts';
 import { switchByLedger } from './site-ledger.ts';
 
@@ -42,15 +45,21 @@ async function resolve(run: Run, signal: AbortSignal): Promise<boolean> {
   // The claim tells a time that the database's clock has passed; only a range that it does not settle has to ask.
   const claimedAtMs = run.context().lastFact?.atMs ?? 0;
   const pinEnds = claimedAtMs >= settledAtMs || (await databaseNow(run, signal)) >= settledAtMs;
-  const found = await lookup(run, pinEnds, signal);
+  const { sites } = run.edges.log;
+  const lookAt = (some: readonly string[]) => lookup(run, some, pinEnds, signal);
+  const elsewhere = (without: string) => lookAt(sites.filter((site) => site !== without));
+  const begun = spec.plan
+    ? await beginWithPlan(run, spec.plan, elsewhere, signal)
+    : { found: await lookAt(sites), isOver: false };
   if (signal.aborted) return true;
+  const { found } = begun;
+  if (found === null) return begun.isOver;
   if (found.length === 0) return false;
   const pins = found.flatMap((lookedUp) => lookedUp.pins);
   const gaps = found.flatMap((lookedUp) => lookedUp.gaps);
   const site = found.map((lookedUp) => lookedUp.site).join('+');
   const partition = found[0]?.partition ?? 0;
-  const nothing =
-    pinEnds && gaps.length === 0 && pins.every((pin) => pin.end !== null && pin.end <= pin.start);
+  const nothing = gaps.length === 0 && pins.every((pin) => pin.end !== null && pin.end <= pin.start);
   if (nothing) {
     await run.gate.proposeUntilAnswered({ type: 'NOTHING_TO_REPLAY', fence, site, partition, pins }, signal);
     return true;
@@ -72,10 +81,14 @@ async function resolve(run: Run, signal: AbortSignal): Promise<boolean> {
  * One site: the first in order that answers and holds the range from its start, else the first that answers. Every
  * site that answers in union mode. A deployment of one site waits for it as long as it takes.
  */
-async function lookup(run: Run, pinEnds: boolean, signal: AbortSignal): Promise<readonly Lookup[]> {
-  const { sites } = run.edges.log;
+async function lookup(
+  run: Run,
+  sites: readonly string[],
+  pinEnds: boolean,
+  signal: AbortSignal,
+): Promise<readonly Lookup[]> {
   const [only] = sites;
-  if (sites.length === 1 && only !== undefined) {
+  if (run.edges.log.sites.length === 1 && only !== undefined) {
     return [await run.edges.log.lookup(only, run.job.spec, pinEnds, signal)];
   }
   const ask = (site: string) => lookupWithin(run, site, limitOf(run, site), signal, pinEnds);
@@ -91,26 +104,10 @@ async function lookup(run: Run, pinEnds: boolean, signal: AbortSignal): Promise<
   return first ? [first] : [];
 }
 
-/** What is left of the time that a site may be down, as far as its last check knows. */
-function limitOf(run: Run, site: string): number {
-  const { siteDownMs } = run.edges.settings;
-  const status = run.edges.log.status().find((known) => known.site === site);
-  if (!status || status.problem === null) return siteDownMs;
-  return Math.max(1, siteDownMs - (run.edges.clock.wallMs() - status.sinceMs));
-}
-
-interface Trouble {
-  readonly site: string;
-  readonly why: SwitchReason;
-  readonly detail: string;
-}
-
 async function continueFrom(run: Run, pins: readonly Pin[], signal: AbortSignal): Promise<boolean> {
   const fence = run.lease.key.fence;
-  const sites = [...new Set(pins.map(({ source }) => siteOf(source)))];
-  const checks = await Promise.all(sites.map((site) => troubleAt(run, site, pins, signal)));
+  const trouble = await troubleUnder(run, pins, signal);
   if (signal.aborted) return true;
-  const [trouble] = checks.filter((check) => check !== null);
   if (!trouble) {
     await run.gate.proposeUntilAnswered({ type: 'CONTINUED', fence }, signal);
     return true;
@@ -123,35 +120,7 @@ async function continueFrom(run: Run, pins: readonly Pin[], signal: AbortSignal)
     }
     if (answer !== null || signal.aborted) return true;
   }
-  run.lastRefusal = trouble.detail;
-  if (trouble.why !== 'replaced') return false;
-  const why = trouble.detail;
-  await run.gate.proposeUntilAnswered({ type: 'FAILED', fence, reason: 'log_replaced', why }, signal);
-  return true;
-}
-
-/** null: the log under the site's pins is what it was. */
-async function troubleAt(
-  run: Run,
-  site: string,
-  pins: readonly Pin[],
-  signal: AbortSignal,
-): Promise<Trouble | null> {
-  const own = pins.filter(({ source }) => siteOf(source) === site);
-  const limitMs = run.failover.hasOthers ? limitOf(run, site) : Infinity;
-  const limited = limitMs === Infinity ? signal : AbortSignal.any([signal, AbortSignal.timeout(limitMs)]);
-  try {
-    const found = await run.edges.log.marks(own, limited);
-    const replaced = own.find((pin) => isReplaced(pin, found[pin.source] ?? null));
-    if (!replaced) return null;
-    const detail = `${replaced.source} holds another batch at offset ${replaced.start} than when the job was pinned`;
-    return { site, why: 'replaced', detail };
-  } catch (error) {
-    if (signal.aborted || limitMs === Infinity) throw error;
-    const why = error instanceof RepriseError ? 'unusable' : 'unreachable';
-    const reason = error instanceof RepriseError ? error.detail : 'does not answer';
-    return { site, why, detail: `site ${site}, which the job needs, cannot be read: ${reason}` };
-  }
+  return await isOver(run, trouble, signal);
 }
 
 /** The present site when it is not the one in trouble, else the others in order; null = none of them. */

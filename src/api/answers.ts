@@ -51,8 +51,9 @@ export const replay = Type.Object({
   id,
   webhookId: id,
   kind: Type.Enum(['range', 'plan', 'dead_letters', 'remainder'], {
-    description: 'a range, the dead letters of its parent, or all that its parent left undone',
+    description: 'a range, a plan, the dead letters of its parent, or all that its parent left undone',
   }),
+  planId: maybeText('the plan whose offsets it reads, null for others'),
   parentId: maybeText('the replay that it takes up, null for a range'),
   state: Type.Enum([...JOB_STATES], { description: 'where the replay stands' }),
   outcome: maybeText('complete, incomplete (see counts and gaps), or null before its end'),

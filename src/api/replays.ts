@@ -13,9 +13,10 @@ import { principalOf } from './access.ts';
 import { pageOf, replay, transition } from './answers.ts';
 import { pageAnswer, pageRequest } from './cursor.ts';
 import { filtersOf } from './filters.ts';
+import { isPlanRun, rangeOrPlan, runOfPlan } from './plan-runs.ts';
 import { checkRange } from './range.ts';
 import { jobIdOf, noReplay } from './replay-lookup.ts';
-import { idParams, pageQuery, replayDraft } from './requests.ts';
+import { idParams, pageQuery, type replayDraft, replayRequest } from './requests.ts';
 import { showReplay, showTransition } from './views.ts';
 import { noWebhook, webhookIdOf } from './webhooks.ts';
 
@@ -36,26 +37,23 @@ const TAGS = { tags: ['replays'] };
 
 /** The route that belongs under a webhook's path. */
 export function replayRequestRoute(options: ReplayRoutes): FastifyPluginAsyncTypebox {
-  const { store, emit, onReplayRequested, identity, lookbackMs, maxRate } = options;
+  const { store, emit, onReplayRequested, maxRate } = options;
   return async (app) => {
-    const body = replayDraft(maxRate);
+    const body = replayRequest(maxRate);
     const schema = {
       ...TAGS,
       operationId: 'requestReplay',
-      summary: 'Replay a time range of a webhook',
+      summary: 'Replay a time range of a webhook, or run a plan',
       params: idParams,
       body,
     };
     app.post('/:id/replays', { schema: { ...schema, response: { 202: replay } } }, async (request, reply) => {
       const webhookId = webhookIdOf(request);
       const { tenant, name } = principalOf(request);
-      const range = checkRange(request.body.from, request.body.to, await store.nowMs(), lookbackMs);
-      if (!range.ok) {
-        const detail = 'The range cannot be replayed; see errors.';
-        throw new RepriseError('invalid_range', detail, { faults: range.faults });
-      }
-      const spec = { ...specOf(request.body, identity), fromMs: range.fromMs, toMs: range.toMs };
-      const job = await store.requestReplay(tenant, webhookId, spec, name);
+      const asked = rangeOrPlan(request.body);
+      const job = isPlanRun(asked)
+        ? await runOfPlan(store, tenant, webhookId, asked, name)
+        : await store.requestReplay(tenant, webhookId, rangeSpec(asked, await store.nowMs(), options), name);
       if (job === 'no_webhook') return noWebhook();
       emit('job.requested', { jobId: job.id, webhookId });
       onReplayRequested();
@@ -109,6 +107,20 @@ export function replayRoutes(options: ReplayRoutes): FastifyPluginAsyncTypebox {
 }
 
 type Draft = Static<ReturnType<typeof replayDraft>>;
+
+/** A range as a job's spec; throws RepriseError invalid_range. `nowMs`: the store's clock. */
+export function rangeSpec(
+  draft: Draft,
+  nowMs: number,
+  { identity, lookbackMs }: Pick<ReplayRoutes, 'identity' | 'lookbackMs'>,
+): Omit<JobSpec, 'webhookId' | 'key'> {
+  const range = checkRange(draft.from, draft.to, nowMs, lookbackMs);
+  if (!range.ok) {
+    const detail = 'The range cannot be replayed; see errors.';
+    throw new RepriseError('invalid_range', detail, { faults: range.faults });
+  }
+  return { ...specOf(draft, identity), fromMs: range.fromMs, toMs: range.toMs };
+}
 
 function specOf(
   {

@@ -134,6 +134,24 @@ export const replayDraft = (maxRate: number) =>
     CLOSED,
   );
 
+/** A replay of a range or of a plan; which fields go together is checked in plan-runs.ts. */
+export const replayRequest = (maxRate: number) =>
+  Type.Object(
+    {
+      ...Type.Partial(replayDraft(maxRate)).properties,
+      planId: Type.Optional(
+        Type.String({
+          maxLength: 40,
+          description:
+            'instead of from and to, the id of a plan of this webhook: exactly its offsets are read. A plan runs ' +
+            'once; beside it only maxRate and concurrency may be given',
+          examples: ['882705129484288003'],
+        }),
+      ),
+    },
+    CLOSED,
+  );
+
 const reason = Type.Optional(
   Type.String({ maxLength: 500, description: 'why, for the history: text of at most 500 characters' }),
 );

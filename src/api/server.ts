@@ -7,12 +7,14 @@ import { randomUUID } from 'node:crypto';
 import helmet from '@fastify/helmet';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { IdentityMode } from '../domain/job.ts';
+import type { Planner } from '../domain/plan.ts';
 import type { Emit } from '../domain/signals.ts';
 import type { ReplayStore } from '../domain/replay-store.ts';
 import { PRINCIPAL_DECORATOR, requirePrincipal, type Authenticate } from './access.ts';
 import { describeRoutes, openApiDocument } from './openapi.ts';
 import { manifestRoute } from './manifest.ts';
 import { opsRoutes, type Readiness } from './ops.ts';
+import { planRequestRoute, planRoutes } from './plans.ts';
 import { answerClientError, problemHandler } from './problems.ts';
 import { replayRequestRoute, replayRoutes } from './replays.ts';
 import { leftoverRoutes } from './leftovers.ts';
@@ -37,6 +39,10 @@ export interface ApiOptions {
   readonly maxRate: number;
   readonly disorderSlackMs: number;
   readonly identity: IdentityMode;
+  readonly planner: Planner;
+  /** How long after `to` a range is settled. */
+  readonly settleMs: number;
+  readonly planTtlMs: number;
   /** Of this software, for the API's description. */
   readonly version: string;
 }
@@ -86,6 +92,8 @@ async function addRoutes(app: FastifyInstance, options: ApiOptions): Promise<voi
       v1.addHook('onRequest', authorize);
       await v1.register(webhookRoutes(options), { prefix: '/webhooks' });
       await v1.register(replayRequestRoute(options), { prefix: '/webhooks' });
+      await v1.register(planRequestRoute(options), { prefix: '/webhooks' });
+      await v1.register(planRoutes(options), { prefix: '/replay-plans' });
       await v1.register(replayRoutes(options), { prefix: '/replays' });
       await v1.register(steeringRoutes(options), { prefix: '/replays' });
       await v1.register(leftoverRoutes(options), { prefix: '/replays' });

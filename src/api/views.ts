@@ -49,6 +49,7 @@ export function showReplay(
     id: job.id,
     webhookId: spec.webhookId,
     kind: spec.kind,
+    planId: spec.plan?.planId ?? null,
     parentId: spec.parentJobId,
     state: job.state,
     outcome: job.outcome,

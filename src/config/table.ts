@@ -148,6 +148,12 @@ export const CONFIG_TABLE = {
     90 * DAY_MS,
     'How long an ended replay is kept with its history and dead letters, counted from its end.',
   ),
+  planTtlMs: usually(
+    'REPRISE_PLAN_TTL_MS',
+    ms(SECOND_MS, 7 * DAY_MS),
+    60 * MINUTE_MS,
+    'How long a plan can be looked at and run.',
+  ),
   eventIdentity: usually(
     'REPRISE_EVENT_IDENTITY',
     oneOf(['value', 'value+time']),

@@ -120,16 +120,16 @@ export type Fact = Proposal & FactStamp;
 /**
  * The format of specs and facts that this version writes at most and understands. Raised when an older instance
  * would misread a job although it knows each of its fact types (2: jobs that go on from another one's cut; 3: jobs
- * that left a site; 4: jobs with filters).
+ * that left a site; 4: jobs with filters, and those that run the pins of a plan).
  */
 export const JOB_FORMAT = 4;
 const ANYBODY = 1;
 const SITES = 3;
-const FILTERS = 4;
+const FILTERS_AND_PLANS = 4;
 
 /** The least format that an instance must know to run a job as it was asked for. */
-export function formatOf({ readMode, filters }: JobSpec, takesUp = false): number {
-  if (filters.length > 0) return FILTERS;
+export function formatOf({ readMode, filters, plan }: JobSpec, takesUp = false): number {
+  if (filters.length > 0 || plan) return FILTERS_AND_PLANS;
   // A version without failover reads one site alone; what is taken up may have left one.
   return takesUp || readMode === 'union' ? SITES : ANYBODY;
 }

@@ -10,6 +10,7 @@ type Branded<Name extends string> = string & { readonly [brand]: Name };
 
 export type JobId = Branded<'JobId'>;
 export type WebhookId = Branded<'WebhookId'>;
+export type PlanId = Branded<'PlanId'>;
 export type TenantId = Branded<'TenantId'>;
 /** One running process, e.g. `host-4711-k3v9`. A restart is another instance. */
 export type InstanceId = Branded<'InstanceId'>;
@@ -32,6 +33,7 @@ export function isId(text: string): boolean {
 }
 
 export const asJobId = (id: string): JobId => id as JobId;
+export const asPlanId = (id: string): PlanId => id as PlanId;
 export const asWebhookId = (id: string): WebhookId => id as WebhookId;
 export const asTenantId = (id: string): TenantId => id as TenantId;
 export const asInstanceId = (id: string): InstanceId => id as InstanceId;

@@ -1,7 +1,7 @@
 // The words of a replay job: what was asked (spec, never changes), where its log is pinned, what was counted.
 // Only data; the law that moves it is machines/replay-job, its life is actors/job.
 
-import type { JobId, SourceName, WebhookId } from './ids.ts';
+import type { JobId, PlanId, SourceName, WebhookId } from './ids.ts';
 
 export const JOB_STATES = [
   'OPEN',
@@ -63,6 +63,18 @@ export interface JobSpec {
   readonly readMode: ReadMode;
   readonly groupId: string | null;
   readonly limits: Limits;
+  /** Only of a job that runs a plan, and of those that take it up. */
+  readonly plan?: PlannedPins;
+}
+
+/** What a plan pinned: its job reads exactly that. A copy, because the plan itself is thrown away before the job. */
+export interface PlannedPins {
+  readonly planId: PlanId;
+  readonly site: string;
+  readonly partition: number;
+  readonly pins: readonly Pin[];
+  /** What retention had taken before. */
+  readonly gaps: readonly Gap[];
 }
 
 /** Identifies the batch found at an offset: another one there later means that the log was replaced. */

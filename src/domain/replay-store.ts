@@ -5,10 +5,11 @@ import type { CompletionType } from './completion.ts';
 import type { DeadLetterView, TakeUpRefusal, TakeUpRequest } from './dead-letter.ts';
 import type { Fact, Proposal } from './fact.ts';
 import type { FixedHeaders } from './fixed-headers.ts';
-import type { JobId, TenantId, WebhookId } from './ids.ts';
-import type { JobSpec, JobState, Limits } from './job.ts';
+import type { JobId, PlanId, TenantId, WebhookId } from './ids.ts';
+import type { JobSpec, JobState, Limits, PlannedPins } from './job.ts';
 import type { DeliveryProfile } from './message.ts';
 import type { MinuteEntry } from './minute-ledger.ts';
+import type { PlanDraft, PlanRefusal, PlanSpec, PlanView, ReplaysBeside } from './plan.ts';
 import type { CommitResult, JobView } from './store.ts';
 
 export interface Page<Item> {
@@ -97,6 +98,23 @@ export interface ReplayStore {
     spec: Omit<JobSpec, 'webhookId' | 'key'>,
     by: string,
   ): Promise<JobView | 'no_webhook'>;
+  /** Keeps a plan for `ttlMs`, by the database's clock. */
+  createPlan(tenant: TenantId, draft: PlanDraft, ttlMs: number): Promise<PlanView | 'no_webhook'>;
+  /** null also when it has expired. */
+  plan(tenant: TenantId, id: PlanId): Promise<PlanView | null>;
+  /** As requestReplay, for a spec with a plan's pins: once per plan, and not after it expired. */
+  runPlan(
+    tenant: TenantId,
+    webhookId: WebhookId,
+    spec: PlanSpec & { readonly plan: PlannedPins },
+    by: string,
+  ): Promise<JobView | 'no_webhook' | PlanRefusal>;
+  /** Other replays of the webhook that a plan of this range should mention. */
+  replaysBeside(
+    tenant: TenantId,
+    webhookId: WebhookId,
+    range: { readonly fromMs: number; readonly toMs: number },
+  ): Promise<ReplaysBeside>;
   replay(tenant: TenantId, id: JobId): Promise<JobView | null>;
   replays(tenant: TenantId, page: PageRequest): Promise<Page<JobView>>;
   transitions(tenant: TenantId, id: JobId, page: PageRequest): Promise<Page<Transition> | null>;

@@ -20,6 +20,8 @@ export interface Signals {
   'job.site_switched': { jobId: string; from: string; site: string; why: string; by: string };
   'job.ended': { jobId: string; state: string; outcome: string | null; durationMs: number };
   'job.crashed': { jobId: string; error: string };
+  'plan.made': { planId: string; webhookId: string; records: number; warnings: string; durationMs: number };
+  'plan.refused': { why: string; error: string; durationMs: number };
   'jobs.pruned': { jobs: number };
   'lease.doubtful': { jobId: string; remainingMs: number };
   'cut.saved': { jobId: string; owed: number; durationMs: number };
@@ -70,6 +72,8 @@ export const SIGNALS: Readonly<
     level: 'error',
     message: 'replay stopped by an unexpected error; it will be claimed again',
   },
+  'plan.made': { level: 'info', message: 'replay planned' },
+  'plan.refused': { level: 'warn', message: 'replay could not be planned' },
   'jobs.pruned': { level: 'info', message: 'old replays pruned' },
   'lease.doubtful': { level: 'warn', message: 'lease near its end; delivery is held' },
   'cut.saved': { level: 'none', message: 'cut saved' },

@@ -29,6 +29,7 @@ import { findPin, patientMarks } from './offsets.ts';
 import type { FoundPin } from './offsets.ts';
 import { partitionOf } from '../domain/partitioner.ts';
 import { ScanThreads, defaultThreads } from './reading/scan-threads.ts';
+import { sampledBytes } from './sampled-bytes.ts';
 import { retrying } from './retrying.ts';
 import { checkSite, refuseCount } from './site-check.ts';
 import type { SiteCheck } from './site-check.ts';
@@ -49,6 +50,12 @@ export interface KafkaDeliveryLog extends DeliveryLog {
   /** Asks every site now, and opens connections for the first readings. Never rejects. */
   check(): Promise<readonly SiteCheck[]>;
   status(): readonly SiteCheck[];
+  /** Estimated bytes of each pin's piece, an open end as `ends` has it; null: no sample tells. */
+  weigh(
+    pins: readonly Pin[],
+    ends: Readonly<Record<SourceName, number>>,
+    signal: AbortSignal,
+  ): Promise<Readonly<Record<SourceName, number | null>>>;
   /** Measures how far the copies are behind until `signal` aborts; never rejects. */
   watchMirrors(intervalMs: number, signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
@@ -181,6 +188,16 @@ class SitesLog implements KafkaDeliveryLog {
     const markAt = patientMarks();
     return await this.#each(pins, signal, async (connection, { topic, partition, first }) =>
       first === null ? null : await markAt(connection, topic, partition, first.offset),
+    );
+  }
+
+  async weigh(
+    pins: readonly Pin[],
+    ends: Readonly<Record<SourceName, number>>,
+    signal: AbortSignal,
+  ): Promise<Readonly<Record<SourceName, number | null>>> {
+    return await this.#each(pins, signal, (connection, { source, topic, partition, start, end }) =>
+      sampledBytes(connection, { topic, partition, start, end: end ?? ends[source] ?? start }),
     );
   }
 

@@ -9,6 +9,7 @@ import { readFacts } from './history.ts';
 import { forgetSilentInstances, removeInstance, upsertInstance } from './instances.ts';
 import { beat, writeCut } from './lease.ts';
 import { lookAtLeased, readClock } from './look.ts';
+import { prunePlans } from './plans.ts';
 import { pruneSome } from './prune.ts';
 import { withRetries } from './retries.ts';
 import { readTarget } from './webhook-reads.ts';
@@ -31,7 +32,10 @@ export function createJobStore(db: Database): JobStore {
         await forgetSilentInstances(sessions);
       }),
     instanceGone: (id: InstanceId) => withRetries(emit, () => removeInstance(sessions, id)),
-    prune: (retentionMs, limit) => pruneSome(db, retentionMs, limit),
+    prune: async (retentionMs, limit) => {
+      await prunePlans(db);
+      return await pruneSome(db, retentionMs, limit);
+    },
     nowMs: () => withRetries(emit, () => readClock(sessions)),
   };
 }

@@ -8,6 +8,7 @@ import * as first from './migrations/0001-first.ts';
 import * as afterwards from './migrations/0002-afterwards.ts';
 import * as keyHash from './migrations/0003-key-hash.ts';
 import * as sites from './migrations/0004-sites.ts';
+import * as plans from './migrations/0006-plans.ts';
 import * as outbox from './migrations/0007-outbox.ts';
 import type { Tables } from './schema.ts';
 
@@ -16,6 +17,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0002-afterwards': afterwards,
   '0003-key-hash': keyHash,
   '0004-sites': sites,
+  '0006-plans': plans,
   '0007-outbox': outbox,
 };
 

@@ -8,6 +8,7 @@ import { readGauges } from './gauges.ts';
 import type { StoreGauges } from './gauges.ts';
 import { readClock } from './look.ts';
 import { readManifest } from './manifest.ts';
+import { insertPlan, readPlan, readReplaysBeside, runPlan } from './plans.ts';
 import { insertReplay, readReplay, readReplays, readReplayTransitions } from './replays.ts';
 import { withRetries } from './retries.ts';
 import { takeUp } from './take-up.ts';
@@ -24,6 +25,11 @@ export function createReplayStore(db: Database): ReplayStore & { gauges(): Promi
     patchWebhook: (tenant, id, patch) => changeWebhook(db, tenant, id, patch),
     deleteWebhook: (tenant, id) => removeWebhook(db, tenant, id),
     requestReplay: (tenant, webhookId, spec, by) => insertReplay(db, tenant, webhookId, spec, by),
+    createPlan: (tenant, draft, ttlMs) => insertPlan(db, tenant, draft, ttlMs),
+    plan: (tenant, id) => reading(() => readPlan(sessions, tenant, id)),
+    runPlan: (tenant, webhookId, spec, by) => runPlan(db, tenant, webhookId, spec, by),
+    replaysBeside: (tenant, webhookId, range) =>
+      reading(() => readReplaysBeside(sessions, tenant, webhookId, range)),
     replay: (tenant, id) => reading(() => readReplay(sessions, tenant, id)),
     replays: (tenant, page) => reading(() => readReplays(sessions, tenant, page)),
     transitions: (tenant, id, page) => reading(() => readReplayTransitions(sessions, tenant, id, page)),

@@ -6,7 +6,7 @@ import type { Kysely } from 'kysely';
 import type { Cut } from '../domain/cut.ts';
 import { formatOf } from '../domain/fact.ts';
 import type { Proposal } from '../domain/fact.ts';
-import { asWebhookId, newId } from '../domain/ids.ts';
+import { asJobId, asWebhookId, newId } from '../domain/ids.ts';
 import type { JobId, TenantId, WebhookId } from '../domain/ids.ts';
 import { NO_COUNTS } from '../domain/job.ts';
 import type { Counts, JobSpec } from '../domain/job.ts';
@@ -30,16 +30,20 @@ export type RequestedSpec = Omit<JobSpec, 'webhookId' | 'key'>;
 
 const FRESH_IDS = 3;
 
-export async function insertReplay(
+/** What else the job's own transaction does, under the webhook's lock; anything but null undoes it and is the answer. */
+export type Admit<Refusal> = (tx: Tx, id: JobId) => Promise<Refusal | null>;
+
+export async function insertReplay<Refusal = never>(
   db: Database,
   tenant: TenantId,
   webhookId: WebhookId,
   asked: RequestedSpec,
   by: string,
-): Promise<JobView | 'no_webhook'> {
+  admit?: Admit<Refusal>,
+): Promise<JobView | 'no_webhook' | Refusal> {
   for (let tries = 1; ; tries++) {
     try {
-      return await tryToInsert(db, tenant, webhookId, asked, by);
+      return await tryToInsert(db, tenant, webhookId, asked, by, admit);
     } catch (error) {
       if (!isDuplicateKey(error) || tries === FRESH_IDS) throw error;
     }
@@ -47,15 +51,16 @@ export async function insertReplay(
 }
 
 /** Under the webhook's lock, which decides about the turn (turn.ts) and against a deletion meanwhile. */
-function tryToInsert(
+function tryToInsert<Refusal>(
   db: Database,
   tenant: TenantId,
   webhookId: WebhookId,
   asked: RequestedSpec,
   by: string,
-): Promise<JobView | 'no_webhook'> {
+  admit: Admit<Refusal> | undefined,
+): Promise<JobView | 'no_webhook' | Refusal> {
   let id: string | null = null;
-  return inTransaction<JobView | 'no_webhook'>(db, async (tx, doubt) => {
+  return inTransaction<JobView | 'no_webhook' | Refusal>(db, async (tx, doubt) => {
     const webhook = await lockWebhook(tx, webhookId);
     if (doubt && id !== null) {
       const mine = await selectJob(tx, tenant, id);
@@ -67,6 +72,8 @@ function tryToInsert(
     const spec: JobSpec = { ...asked, webhookId: asWebhookId(webhook.id), key: keyText(webhook.record_key) };
     const settled = { cut: null, counts: NO_COUNTS };
     const fact = { type: 'REQUESTED', spec, by } as const;
+    const refused = (await admit?.(tx, asJobId(id))) ?? null;
+    if (refused !== null) return undo(refused);
     return keep(await bearJob(tx, { id, tenant, fact, nowMs, settled, format: formatOf(spec) }));
   });
 }

@@ -116,6 +116,17 @@ export interface MinuteRow {
   resent: Generated<number>;
 }
 
+export interface PlanRow {
+  id: string;
+  tenant: string;
+  webhook_id: string;
+  body: unknown;
+  created_at: string;
+  expires_at: string;
+  /** The replay that runs it; null before. */
+  job_id: string | null;
+}
+
 export interface OutboxRow {
   job_id: string;
   seq: number;
@@ -146,6 +157,7 @@ export interface Tables {
   job_gaps: JobGapRow;
   dead_letters: DeadLetterRow;
   minute_ledger: MinuteRow;
+  replay_plans: PlanRow;
   instances: InstanceRow;
   outbox: OutboxRow;
 }

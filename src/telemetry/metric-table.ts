@@ -46,6 +46,11 @@ export const SIGNAL_METRICS = {
     'by',
   ]),
   requested: counter('replays_requested_total', 'Replays that this instance accepted over REST.'),
+  planSeconds: histogram(
+    'plan_duration_seconds',
+    'Time to make one plan of a replay; its count is of plans made.',
+  ),
+  plansRefused: counter('plans_refused_total', 'Plans that could not be made.', ['why']),
   claims: counter('job_claims_total', 'Replays claimed by this instance.'),
   reclaims: counter('job_reclaims_total', 'Replays taken over after another owner’s lease ended.'),
   transitions: counter('job_transitions_total', 'Facts this instance committed.', ['fact']),

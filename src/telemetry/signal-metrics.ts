@@ -46,6 +46,8 @@ function jobs(_meter: Meters, count: Count, time: Time) {
       time(M.jobSeconds, durationMs);
     },
     'job.crashed': () => count(M.crashes),
+    'plan.made': ({ durationMs }) => time(M.planSeconds, durationMs),
+    'plan.refused': ({ why }) => count(M.plansRefused, { why }),
     'jobs.pruned': ({ jobs }) => count(M.pruned, undefined, jobs),
     'lease.doubtful': () => count(M.doubts),
     'cut.saved': ({ durationMs }) => time(M.cutSeconds, durationMs),

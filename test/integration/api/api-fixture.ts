@@ -6,7 +6,9 @@ import { createApi } from '../../../src/api/server.ts';
 import type { Readiness } from '../../../src/api/ops.ts';
 import type { Problem } from '../../../src/api/problems.ts';
 import type { Principal } from '../../../src/api/access.ts';
+import { RepriseError } from '../../../src/domain/errors.ts';
 import { asTenantId } from '../../../src/domain/ids.ts';
+import type { Planner } from '../../../src/domain/plan.ts';
 import type { SignalName } from '../../../src/domain/signals.ts';
 import type { ReplayStore } from '../../../src/domain/replay-store.ts';
 import { createReplayStore } from '../../../src/store/replay-store.ts';
@@ -45,8 +47,21 @@ export const ADMIN_KEY = `admin-${randomUUID()}`;
 export const USER_KEY = `user-${randomUUID()}`;
 export const FOREIGN_KEY = `foreign-${randomUUID()}`;
 
+/** Of tests that make plans. */
+export interface Planning {
+  readonly planner?: Planner;
+  readonly settleMs?: number;
+  readonly planTtlMs?: number;
+}
+
+/** For those that make none. */
+const NO_LOG: Planner = {
+  plan: () => Promise.reject(new RepriseError('log_unavailable', 'this test has no log')),
+};
+
 export async function openApi(
   change: (store: ReplayStore) => ReplayStore = (store) => store,
+  planning: Planning = {},
 ): Promise<ApiUnderTest> {
   const database = await freshDatabase();
   const heard: SignalName[] = [];
@@ -73,6 +88,9 @@ export async function openApi(
     maxRate: MAX_RATE,
     disorderSlackMs: 900_000,
     identity: 'value',
+    planner: planning.planner ?? NO_LOG,
+    settleMs: planning.settleMs ?? 150_000,
+    planTtlMs: planning.planTtlMs ?? 3_600_000,
     version: '0.0.0',
   });
   const base = await api.listen({ host: '127.0.0.1', port: 0 });

@@ -14,6 +14,7 @@ const asked = { by: 'op', why: 'test' };
 
 describe('a database of the first version', () => {
   const STEPS = [
+    'DROP TABLE replay_plans',
     'DROP TABLE outbox',
     'ALTER TABLE replay_jobs DROP KEY replay_jobs_claim, ADD KEY replay_jobs_claim (state, turn, id)',
     'ALTER TABLE replay_jobs DROP COLUMN key_hash',
@@ -114,7 +115,7 @@ describe('a database of the first version', () => {
 
   /** What tells one schema from another, whatever the order in which indexes were added. */
   async function schemaOf(database: TestDatabase): Promise<readonly string[]> {
-    const names = ['replay_jobs', 'dead_letters', 'webhooks', 'job_transitions', 'outbox'];
+    const names = ['replay_plans', 'replay_jobs', 'dead_letters', 'webhooks', 'job_transitions', 'outbox'];
     const made = await Promise.all(
       names.map((name) => database.query<Record<string, string>>(`SHOW CREATE TABLE ${name}`)),
     );

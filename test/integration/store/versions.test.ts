@@ -216,6 +216,9 @@ function apiOver(store: Stores['replays']) {
     maxRate: 1,
     disorderSlackMs: 1,
     identity: 'value',
+    planner: { plan: unused },
+    settleMs: 1,
+    planTtlMs: 1,
     version: '0',
   });
 }

@@ -41,6 +41,7 @@ describe('with only what is required', () => {
       pollIntervalMs: 500,
       lookbackMs: 5 * 24 * 3_600_000,
       settleMs: 150_000,
+      planTtlMs: 3_600_000,
       jobRetentionMs: 90 * 24 * 3_600_000,
       disorderSlackMs: 900_000,
       mirrorWatchIntervalMs: 15_000,
