@@ -8,19 +8,22 @@ import { pino } from 'pino';
 import { LogPlanner } from './actors/planner.ts';
 import { Pool } from './actors/pool.ts';
 import { keepSending } from './actors/courier.ts';
+import { Prover } from './actors/prover.ts';
 import { keepPruning } from './actors/pruning.ts';
 import { MemoryBudget } from './actors/memory-budget.ts';
 import { TurnShare } from './actors/turn-share.ts';
 import type { ActorSettings, Edges } from './actors/edges.ts';
 import { singleKeyAccess } from './api/access.ts';
+import type { CheckResult } from './api/proof.ts';
 import { createApi } from './api/server.ts';
 import { loadConfig } from './config.ts';
 import type { Config } from './config.ts';
 import { systemClock } from './domain/clock.ts';
 import { RepriseError } from './domain/errors.ts';
 import { asInstanceId } from './domain/ids.ts';
-import type { InstanceId } from './domain/ids.ts';
+import type { InstanceId, TenantId, WebhookId } from './domain/ids.ts';
 import { pause } from './domain/pause.ts';
+import type { ProofStore } from './domain/proof.ts';
 import type { WebhookSender } from './domain/sender.ts';
 import type { Emit } from './domain/signals.ts';
 import type { JobStore } from './domain/store.ts';
@@ -34,6 +37,7 @@ import { readGauges } from './store/gauges.ts';
 import { createEventStore } from './store/event-store.ts';
 import { createJobStore } from './store/job-store.ts';
 import { readOutboxGauges } from './store/outbox.ts';
+import { createProofStore } from './store/proof-store.ts';
 import { createReplayStore } from './store/replay-store.ts';
 import { logOptions } from './telemetry/log.ts';
 import { createMetrics } from './telemetry/metrics.ts';
@@ -41,6 +45,8 @@ import type { GaugeReading } from './telemetry/metrics.ts';
 import { createSignals } from './telemetry/signals.ts';
 import { createSender } from './webhook/client.ts';
 import { createGuard } from './webhook/guard.ts';
+import type { Guard } from './webhook/guard.ts';
+import { createProber } from './webhook/prober.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
   version: string;
@@ -81,6 +87,8 @@ async function main(): Promise<void> {
   const replayStore = createReplayStore(database);
   const jobStore = createJobStore(database);
   const sender = createSender(guard);
+  const ending = new AbortController();
+  const prover = createProver(config, { store: createProofStore(database), guard, emit }, ending.signal);
   const pool = createPool(config, {
     store: jobStore,
     log: deliveryLog,
@@ -90,12 +98,11 @@ async function main(): Promise<void> {
     random: Math.random,
     budget: new MemoryBudget(config.memoryBudgetBytes),
     turns: new TurnShare(),
+    prover,
     settings: actorSettings(config, instance),
   });
-  gauges.push(
-    () => storeGauges(database),
-    () => Promise.resolve(pool.gauges()),
-  );
+  const poolGauges = () => Promise.resolve(pool.gauges());
+  gauges.push(() => storeGauges(database), poolGauges);
 
   const api = await createApi({
     store: replayStore,
@@ -112,6 +119,7 @@ async function main(): Promise<void> {
     emit,
     planner: new LogPlanner(deliveryLog, emit),
     ...apiSettings(config),
+    proof: { mode: config.webhookProof, check: (tenant, id) => checkNow(prover, tenant, id) },
     version,
   });
   // A request that hangs in a database that is away would never be answered.
@@ -122,13 +130,13 @@ async function main(): Promise<void> {
 
   let courier = Promise.resolve();
   lifecycle.onClose('courier', () => courier);
-  const signal = stopsWith(lifecycle, pool, config.stopTimeoutMs, (clean) =>
+  const signal = stopsWith(lifecycle, { pool, ending }, config.stopTimeoutMs, (clean) =>
     emit('instance.stopped', { instance, clean }),
   );
   const checkLog = () => deliveryLog.check();
   if (!(await becomeReady({ migrate: () => database.migrate(), checkLog, signal }))) return;
   pool.start();
-  courier = keepBesidePool(config, { database, jobStore, sender, emit }, signal);
+  courier = keepBesidePool(config, { database, jobStore, sender, prover, emit }, signal);
   void deliveryLog.watchMirrors(config.mirrorWatchIntervalMs, signal);
   isRunning = true;
   try {
@@ -146,11 +154,10 @@ function apiSettings({ lookbackMs, maxRate, disorderSlackMs, eventIdentity, sett
 /** Aborted when the stop begins. */
 function stopsWith(
   lifecycle: Lifecycle,
-  pool: Pool,
+  { pool, ending: stopping }: { readonly pool: Pool; readonly ending: AbortController },
   timeoutMs: number,
   stopped: (clean: boolean) => void,
 ): AbortSignal {
-  const stopping = new AbortController();
   lifecycle.onStop('pool', timeoutMs + POOL_SPARE_MS, async () => {
     stopping.abort();
     const { clean } = await pool.stop(timeoutMs);
@@ -175,6 +182,32 @@ async function answers(ping: Promise<void>): Promise<string | null> {
   return answer;
 }
 
+interface ProverParts {
+  readonly store: ProofStore;
+  readonly guard: Guard;
+  readonly emit: Emit;
+}
+
+function createProver(config: Config, { store, guard, emit }: ProverParts, signal: AbortSignal): Prover {
+  const policy = {
+    mode: config.webhookProof,
+    attempts: config.webhookProofAttempts,
+    retryMs: config.webhookProofRetryMs,
+    intervalMs: { standard: config.webhookProofIntervalMs, x: config.webhookProofXIntervalMs },
+  };
+  return new Prover({ store, probe: createProber(guard), emit, random: Math.random, policy }, signal);
+}
+
+async function checkNow(
+  prover: Prover,
+  tenant: TenantId,
+  id: WebhookId,
+): Promise<CheckResult | 'busy' | null> {
+  const answer = await prover.proveNow(id, tenant);
+  if (typeof answer !== 'string') return answer;
+  return answer === 'absent' ? null : 'busy';
+}
+
 function createPool(config: Config, edges: Edges): Pool {
   const settings = {
     size: config.poolSize,
@@ -192,17 +225,19 @@ interface BesidePool {
   readonly database: Database;
   readonly jobStore: JobStore;
   readonly sender: WebhookSender;
+  readonly prover: Prover;
   readonly emit: Emit;
 }
 
-/** Pruning, for which nobody waits, and the courier; resolves when that has ended what was under way. */
+/** Pruning and proving, for which nobody waits, and the courier; resolves when that has ended what was under way. */
 function keepBesidePool(
   config: Config,
-  { database, jobStore, sender, emit }: BesidePool,
+  { database, jobStore, sender, prover, emit }: BesidePool,
   signal: AbortSignal,
 ): Promise<void> {
   const retentionMs = config.jobRetentionMs;
   void keepPruning({ store: jobStore, emit, random: Math.random, retentionMs }, signal);
+  void prover.keepProving();
   const courier = {
     outbox: createEventStore(database),
     sender,

@@ -156,6 +156,7 @@ async function openApi(): Promise<string> {
     planner: { plan: unused },
     settleMs: CONFIG_TABLE.settleMs.fallback,
     planTtlMs: CONFIG_TABLE.planTtlMs.fallback,
+    proof: { mode: CONFIG_TABLE.webhookProof.fallback, check: unused },
     version: await packageVersion(),
   });
   const document = JSON.stringify(openApiDocument(api));

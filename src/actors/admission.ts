@@ -1,4 +1,4 @@
-// Whether delivery may hand something over now: the endpoint's health and window, the repeat bound, the rate. What says
+// Whether delivery may hand something over now: the webhook's proof, the endpoint's health and window, the repeat bound, the rate. What says
 // no also says who wakes delivery again: a timer with the time that is to pass, or the cut that is asked for here.
 // Refuses to look at the queue and at the lease. Invariant: tokens of the rate are taken only for a message that starts.
 
@@ -23,6 +23,11 @@ export class Admission {
   mayStart(inFlight: number, now: number): boolean {
     const { edges } = this.#run;
     const { window } = this.#endpoint;
+    if (this.#endpoint.proof.isHeld) {
+      // Wakes delivery itself, as soon as the webhook's row says more.
+      this.#run.enter('waiting');
+      return false;
+    }
     if (this.#endpoint.health.isSuspended && !this.#mayProbe(inFlight, now)) return false;
     if (window.room(inFlight, now) === 0) {
       const heldMs = window.waitMs(now);

@@ -215,7 +215,7 @@ class Delivery {
     const { progress } = this.#run;
     this.#settlement.answered(message, answer, sentAtMs, this.#inFlight);
     this.#inFlight--;
-    this.#run.endpointPause = this.#endpoint.health.pause;
+    this.#run.endpointPause = this.#endpoint.pause;
     if (progress.cut.isDue) this.#cutKeeper.cutNow();
     this.#pump();
   }

@@ -39,10 +39,10 @@ export class Detail {
     };
   }
 
-  /** While an end is not pinned, every source also waits at its log's end: why the end is open says more. */
+  /** A source that waits for delivery, or at its log's end while that is not pinned, tells less than why. */
   #waiting(): string | undefined {
     const waits = [...this.#run.waits];
-    const told = waits.find(([who]) => who.startsWith('pinEnds')) ?? waits[0];
+    const told = waits.find(([who]) => who === 'proof' || who.startsWith('pinEnds')) ?? waits[0];
     return told?.[1];
   }
 

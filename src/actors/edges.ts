@@ -9,6 +9,7 @@ import type { Emit } from '../domain/signals.ts';
 import type { JobStore } from '../domain/store.ts';
 import type { HealthPolicy } from '../machines/endpoint-health.ts';
 import type { MemoryBudget } from './memory-budget.ts';
+import type { Proving } from './prover.ts';
 import type { TurnShare } from './turn-share.ts';
 
 export interface ActorSettings {
@@ -43,5 +44,6 @@ export interface Edges {
   readonly random: () => number;
   readonly budget: MemoryBudget;
   readonly turns: TurnShare;
+  readonly prover: Proving;
   readonly settings: ActorSettings;
 }

@@ -2,6 +2,8 @@
 // the webhook's row anew when its version changes, so a new URL or secret holds from the next attempt; a socket
 // to the old URL is not used again.
 
+import { X_SIGNATURE_HEADER, xKey, xSignature } from '../domain/crc.ts';
+import type { PauseReason } from '../domain/job.ts';
 import { bodyOf, contentType, messageId } from '../domain/message.ts';
 import type { DeliveryProfile, Message } from '../domain/message.ts';
 import { Pace } from '../domain/pace.ts';
@@ -12,6 +14,7 @@ import { Window } from '../domain/window.ts';
 import { EndpointHealth } from '../machines/endpoint-health.ts';
 import { pause } from '../domain/pause.ts';
 import { BatchBodies } from './batch-bodies.ts';
+import { ProofHold } from './proof-hold.ts';
 import type { Run } from './run.ts';
 import { HeaderClock } from './header-clock.ts';
 
@@ -19,9 +22,12 @@ export class Endpoint {
   readonly window: Window;
   readonly pace: Pace;
   readonly health: EndpointHealth;
+  readonly proof: ProofHold;
   readonly #run: Run;
   #target: DeliveryTarget;
   #secrets: readonly SigningKey[];
+  /** Of a webhook of profile x. */
+  #xKey: SigningKey | null;
   #connection: ReceiverConnection;
   /** Sockets that the connection may open. */
   #sockets: number;
@@ -31,15 +37,17 @@ export class Endpoint {
   /** The webhook's own headers, names and values in turn; made once per version of its row. */
   #fixed: readonly string[];
 
-  private constructor(run: Run, target: DeliveryTarget) {
+  private constructor(run: Run, target: DeliveryTarget, signal: AbortSignal) {
     this.#run = run;
     this.#target = target;
     this.#fence = String(run.lease.key.fence);
     this.#secrets = target.secrets.map(decodeSecret);
     this.#fixed = target.headers.flat();
+    this.#xKey = xKeyOf(target);
     run.targetVersion = target.version;
     this.window = new Window(this.#concurrency());
     this.pace = new Pace(this.#rate());
+    this.proof = new ProofHold(run, () => this.#refresh(signal));
     this.health = new EndpointHealth(run.edges.settings.health);
     this.#sockets = this.#concurrency();
     this.#connection = run.edges.sender.connect(target.url, this.#sockets);
@@ -49,12 +57,18 @@ export class Endpoint {
   static async open(run: Run, signal: AbortSignal): Promise<Endpoint | null> {
     const target = await readTarget(run, signal);
     if (!target) return null;
-    const endpoint = new Endpoint(run, target);
+    const endpoint = new Endpoint(run, target, signal);
+    endpoint.#seen(signal);
     run.retarget = () => endpoint.#refresh(signal);
     run.limitsChanged = () => {
       endpoint.#applyLimits();
     };
     return endpoint;
+  }
+
+  /** Why the job is to be paused because of its webhook; null while it may go on. */
+  get pause(): PauseReason | null {
+    return this.health.pause ?? (this.proof.isInvalid ? 'webhook_invalid' : null);
   }
 
   /** How the webhook wants its events packed now. */
@@ -91,6 +105,7 @@ export class Endpoint {
       String(attempt),
     ];
     if (this.#fixed.length > 0) headers.push(...this.#fixed);
+    if (this.#xKey) headers.push(X_SIGNATURE_HEADER, xSignature(this.#xKey, body, isBatch));
     if (isBatch) headers.push('reprise-event-count', String(events.length));
     const deadlineMs = this.#run.edges.settings.requestTimeoutMs;
     const bodyLeft = isBatch ? this.#bodies.give : null;
@@ -118,12 +133,22 @@ export class Endpoint {
     const target = await readTarget(this.#run, signal);
     if (!target) return;
     const old = this.#target;
+    // Two reads at a time: the later answer may be the older one.
+    if (target.version < old.version) return;
     this.#target = target;
     this.#secrets = target.secrets.map(decodeSecret);
     this.#fixed = target.headers.flat();
+    this.#xKey = xKeyOf(target);
     this.#run.targetVersion = target.version;
     if (target.url !== old.url) this.#reconnect();
     this.#applyLimits();
+    this.#seen(signal);
+  }
+
+  #seen(signal: AbortSignal): void {
+    this.proof.seen(this.#target, signal);
+    this.#run.endpointPause = this.pause;
+    this.#run.wake();
   }
 
   /** The retired connection answers what it has in flight; nothing new goes there. */
@@ -145,6 +170,10 @@ export class Endpoint {
     const { maxRate } = this.#run.edges.settings;
     return lowest(lowest(maxRate, this.#target.maxRate), this.#run.context().limits.maxRate);
   }
+}
+
+function xKeyOf({ profile, secrets: [newest] }: DeliveryTarget): SigningKey | null {
+  return profile === 'x' && newest !== undefined ? xKey(newest) : null;
 }
 
 function lowest(limit: number, other: number | null): number {

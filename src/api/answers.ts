@@ -6,9 +6,11 @@ import { COMPLETION_TYPES } from '../domain/completion.ts';
 import { DEAD_LETTER_STATES } from '../domain/dead-letter.ts';
 import { JOB_STATES, READ_MODES } from '../domain/job.ts';
 import { DELIVERY_MODES } from '../domain/message.ts';
+import { WEBHOOK_PROFILES } from '../domain/proof.ts';
 import { id, instant, maybeInteger, maybeText, text } from './fields.ts';
 import { filtersShown } from './filters.ts';
 import { headersShown } from './request-profile.ts';
+import { validity } from './validity.ts';
 
 const webhookFields = {
   id,
@@ -30,7 +32,11 @@ const webhookFields = {
   notifications: Type.Array(Type.Enum([...COMPLETION_TYPES]), {
     description: 'the completion events of its replays that are sent to it',
   }),
-  version: Type.Integer({ description: 'rises with each change' }),
+  profile: Type.Enum([...WEBHOOK_PROFILES], {
+    description: 'standard: Standard Webhooks; x: signed and checked as by X besides',
+  }),
+  validity,
+  version: Type.Integer({ description: 'rises with each change and each check' }),
   createdAt: instant('when it was registered'),
   updatedAt: instant('when it was last changed'),
 };

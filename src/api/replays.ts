@@ -7,6 +7,7 @@ import type { Static } from 'typebox';
 import { RepriseError } from '../domain/errors.ts';
 import type { IdentityMode, JobSpec } from '../domain/job.ts';
 import type { Emit } from '../domain/signals.ts';
+import type { ProofMode } from '../domain/proof.ts';
 import type { ReplayStore } from '../domain/replay-store.ts';
 import type { JobView } from '../domain/store.ts';
 import { principalOf } from './access.ts';
@@ -14,6 +15,7 @@ import { pageOf, replay, transition } from './answers.ts';
 import { pageAnswer, pageRequest } from './cursor.ts';
 import { filtersOf } from './filters.ts';
 import { isPlanRun, rangeOrPlan, runOfPlan } from './plan-runs.ts';
+import { refuseInvalid } from './proof.ts';
 import { checkRange } from './range.ts';
 import { jobIdOf, noReplay } from './replay-lookup.ts';
 import { idParams, pageQuery, type replayDraft, replayRequest } from './requests.ts';
@@ -30,6 +32,7 @@ export interface ReplayRoutes {
   /** Shown beside the disorder that a replay met. */
   readonly disorderSlackMs: number;
   readonly identity: IdentityMode;
+  readonly proof: { readonly mode: ProofMode };
 }
 
 const LIST = 'replays';
@@ -51,9 +54,14 @@ export function replayRequestRoute(options: ReplayRoutes): FastifyPluginAsyncTyp
       const webhookId = webhookIdOf(request);
       const { tenant, name } = principalOf(request);
       const asked = rangeOrPlan(request.body);
-      const job = isPlanRun(asked)
-        ? await runOfPlan(store, tenant, webhookId, asked, name)
-        : await store.requestReplay(tenant, webhookId, rangeSpec(asked, await store.nowMs(), options), name);
+      const run = isPlanRun(asked)
+        ? { plan: asked }
+        : { spec: rangeSpec(asked, await store.nowMs(), options) };
+      await refuseInvalid(store, options.proof.mode, tenant, webhookId);
+      const job =
+        'plan' in run
+          ? await runOfPlan(store, tenant, webhookId, run.plan, name)
+          : await store.requestReplay(tenant, webhookId, run.spec, name);
       if (job === 'no_webhook') return noWebhook();
       emit('job.requested', { jobId: job.id, webhookId });
       onReplayRequested();

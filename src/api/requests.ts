@@ -5,6 +5,7 @@ import { Type } from 'typebox';
 import { COMPLETION_TYPES } from '../domain/completion.ts';
 import { READ_MODES } from '../domain/job.ts';
 import { BATCH_LIMITS, DELIVERY_MODES } from '../domain/message.ts';
+import { WEBHOOK_PROFILES } from '../domain/proof.ts';
 import { DEFAULT_LIMIT, MAX_LIMIT } from './cursor.ts';
 import { id, maybeInteger } from './fields.ts';
 import { filtersField } from './filters.ts';
@@ -61,6 +62,10 @@ const notifications = Type.Array(Type.Enum([...COMPLETION_TYPES]), {
     `a list of ${COMPLETION_TYPES.join(', ')}, each at most once: the completion events of its replays that are ` +
     'sent to it; none by default, replaced as a whole',
 });
+const profile = Type.Enum([...WEBHOOK_PROFILES], {
+  description:
+    'standard (Standard Webhooks; the default) or x (signed and checked as by X besides, with the whole secret as key)',
+});
 
 export const webhookDraft = (maxRate: number) =>
   Type.Object(
@@ -81,6 +86,7 @@ export const webhookDraft = (maxRate: number) =>
       contentType: Type.Optional(contentTypeField),
       headers: Type.Optional(headersField),
       notifications: Type.Optional(notifications),
+      profile: Type.Optional(profile),
     },
     CLOSED,
   );
@@ -96,6 +102,7 @@ export const webhookChange = (maxRate: number) =>
       contentType: Type.Optional(contentTypeField),
       headers: Type.Optional(headersField),
       notifications: Type.Optional(notifications),
+      profile: Type.Optional(profile),
       rotateSecret: Type.Optional(
         Type.Literal(true, { description: 'true: a new secret is made and told once in this answer' }),
       ),

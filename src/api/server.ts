@@ -16,6 +16,7 @@ import { manifestRoute } from './manifest.ts';
 import { opsRoutes, type Readiness } from './ops.ts';
 import { planRequestRoute, planRoutes } from './plans.ts';
 import { answerClientError, problemHandler } from './problems.ts';
+import { challengeRoute, type ProofAtApi } from './proof.ts';
 import { replayRequestRoute, replayRoutes } from './replays.ts';
 import { leftoverRoutes } from './leftovers.ts';
 import { answerMissingRoutes } from './routing.ts';
@@ -43,6 +44,7 @@ export interface ApiOptions {
   /** How long after `to` a range is settled. */
   readonly settleMs: number;
   readonly planTtlMs: number;
+  readonly proof: ProofAtApi;
   /** Of this software, for the API's description. */
   readonly version: string;
 }
@@ -91,6 +93,7 @@ async function addRoutes(app: FastifyInstance, options: ApiOptions): Promise<voi
     async (v1) => {
       v1.addHook('onRequest', authorize);
       await v1.register(webhookRoutes(options), { prefix: '/webhooks' });
+      await v1.register(challengeRoute(options.proof), { prefix: '/webhooks' });
       await v1.register(replayRequestRoute(options), { prefix: '/webhooks' });
       await v1.register(planRequestRoute(options), { prefix: '/webhooks' });
       await v1.register(planRoutes(options), { prefix: '/replay-plans' });

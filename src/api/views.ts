@@ -4,6 +4,8 @@
 import type { Cut } from '../domain/cut.ts';
 import type { DeadLetterView } from '../domain/dead-letter.ts';
 import type { JobState } from '../domain/job.ts';
+import { demandsProof } from '../domain/proof.ts';
+import type { ProofMode } from '../domain/proof.ts';
 import type { Transition, WebhookView } from '../domain/replay-store.ts';
 import type { JobView } from '../domain/store.ts';
 import { weakestEvidence } from '../domain/whole.ts';
@@ -11,11 +13,14 @@ import type { DeadLetterAnswer, ReplayAnswer, TransitionAnswer, WebhookAnswer } 
 import { showFilters } from './filters.ts';
 import { formatInstant } from './range.ts';
 import { showHeaders } from './request-profile.ts';
+import { showValidity } from './validity.ts';
 
 const maybeInstant = (ms: number | null): string | null => (ms === null ? null : formatInstant(ms));
 
-export function showWebhook(webhook: WebhookView): WebhookAnswer {
-  const { id, url, key, description, maxRate, concurrency, delivery, contentType, version } = webhook;
+/** `proof`: which webhooks have to prove themselves. */
+export function showWebhook(webhook: WebhookView, proof: ProofMode): WebhookAnswer {
+  const { id, url, key, description, maxRate, concurrency, delivery, contentType, profile, version } =
+    webhook;
   return {
     id,
     url,
@@ -27,6 +32,8 @@ export function showWebhook(webhook: WebhookView): WebhookAnswer {
     contentType,
     headers: showHeaders(webhook.headerNames),
     notifications: [...webhook.notifications],
+    profile,
+    validity: showValidity(webhook.validity, demandsProof(proof, profile)),
     version,
     createdAt: formatInstant(webhook.createdAtMs),
     updatedAt: formatInstant(webhook.updatedAtMs),

@@ -10,7 +10,8 @@ import { asWebhookId, isId, type WebhookId } from '../domain/ids.ts';
 import { DEFAULT_CONTENT_TYPE } from '../domain/fixed-headers.ts';
 import { SINGLE } from '../domain/message.ts';
 import { newSecret } from '../domain/signature.ts';
-import type { ReplayStore, WebhookPatch } from '../domain/replay-store.ts';
+import type { ProofMode } from '../domain/proof.ts';
+import type { ReplayStore, WebhookPatch, WebhookView } from '../domain/replay-store.ts';
 import { principalOf } from './access.ts';
 import { pageOf, webhook, webhookWithSecret } from './answers.ts';
 import { pageAnswer, pageRequest } from './cursor.ts';
@@ -24,13 +25,15 @@ export interface WebhookRoutes {
   readonly checkUrl: (url: string) => string | null;
   /** The deployment's most events/s per webhook. */
   readonly maxRate: number;
+  readonly proof: { readonly mode: ProofMode };
 }
 
 const LIST = 'webhooks';
 const MAX_KEY_BYTES = 255;
 const TAGS = { tags: ['webhooks'] };
 
-export function webhookRoutes({ store, checkUrl, maxRate }: WebhookRoutes): FastifyPluginAsyncTypebox {
+export function webhookRoutes({ store, checkUrl, maxRate, proof }: WebhookRoutes): FastifyPluginAsyncTypebox {
+  const show = (webhook: WebhookView) => showWebhook(webhook, proof.mode);
   return async (app) => {
     const create = {
       ...TAGS,
@@ -44,26 +47,27 @@ export function webhookRoutes({ store, checkUrl, maxRate }: WebhookRoutes): Fast
       if (key !== null) checkKey(key, principalOf(request).admin);
       refuseTarget(url, checkUrl);
       const delivery = { ...SINGLE, ...request.body.delivery };
-      const sent = { delivery, contentType, headers: headersOf(headers), notifications };
+      const { profile = 'standard' } = request.body;
+      const sent = { delivery, contentType, headers: headersOf(headers), notifications, profile };
       const draft = { url, key, description, maxRate, concurrency, ...sent, secret: newSecret() };
       const made = await store.createWebhook(principalOf(request).tenant, draft);
       if (made === 'key_taken') throw keyTaken();
       return reply
         .code(201)
         .header('location', `/v1/webhooks/${made.id}`)
-        .send({ ...showWebhook(made), secret: draft.secret });
+        .send({ ...show(made), secret: draft.secret });
     });
 
     const list = { ...TAGS, operationId: 'listWebhooks', summary: 'List webhooks', querystring: pageQuery };
     app.get('', { schema: { ...list, response: { 200: pageOf(webhook) } } }, async (request) => {
       const page = await store.webhooks(principalOf(request).tenant, pageRequest(LIST, request.query));
-      return pageAnswer(LIST, page, showWebhook);
+      return pageAnswer(LIST, page, show);
     });
 
     const look = { ...TAGS, operationId: 'getWebhook', summary: 'Look at a webhook', params: idParams };
     app.get('/:id', { schema: { ...look, response: { 200: webhook } } }, async (request) => {
       const found = await store.webhook(principalOf(request).tenant, webhookIdOf(request));
-      return showWebhook(found ?? noWebhook());
+      return show(found ?? noWebhook());
     });
 
     const change = {
@@ -79,7 +83,7 @@ export function webhookRoutes({ store, checkUrl, maxRate }: WebhookRoutes): Fast
       async (request) => {
         const patch = patchOf(request.body, checkUrl);
         const changed = await store.patchWebhook(principalOf(request).tenant, webhookIdOf(request), patch);
-        const shown = showWebhook(changed ?? noWebhook());
+        const shown = show(changed ?? noWebhook());
         return patch.secret === undefined ? shown : { ...shown, secret: patch.secret };
       },
     );

@@ -2,6 +2,7 @@
 // Owned here: what can be set. Refused: reading anything (config.ts), grammar (values, sites).
 // Invariant: a property has the type of its row's kind; every interval carries its unit in its name.
 
+import { PROOF_MODES } from '../domain/proof.ts';
 import { SITES, SITES_ORDER } from './site-list.ts';
 import { ADDRESS_BLOCKS, integer, LISTEN, matching, MYSQL_URL, oneOf, type ValueKind } from './values.ts';
 
@@ -225,6 +226,36 @@ export const CONFIG_TABLE = {
     ms(0, 7 * DAY_MS),
     DAY_MS,
     'How long a completion event that a webhook does not take is tried again.',
+  ),
+  webhookProof: usually(
+    'REPRISE_WEBHOOK_PROOF',
+    oneOf(PROOF_MODES),
+    'x',
+    'Which webhooks prove themselves before they get anything: none (off), those of profile x, or all.',
+  ),
+  webhookProofIntervalMs: usually(
+    'REPRISE_WEBHOOK_PROOF_INTERVAL_MS',
+    ms(100, 366 * DAY_MS),
+    DAY_MS,
+    'Between checks of a webhook of profile standard, 10 % more or less.',
+  ),
+  webhookProofXIntervalMs: usually(
+    'REPRISE_WEBHOOK_PROOF_X_INTERVAL_MS',
+    ms(100, 366 * DAY_MS),
+    60 * MINUTE_MS,
+    'The same for profile x.',
+  ),
+  webhookProofAttempts: usually(
+    'REPRISE_WEBHOOK_PROOF_ATTEMPTS',
+    integer(1, 100, 'checks'),
+    3,
+    'Failed checks in a row that make a webhook invalid.',
+  ),
+  webhookProofRetryMs: usually(
+    'REPRISE_WEBHOOK_PROOF_RETRY_MS',
+    ms(10, DAY_MS),
+    MINUTE_MS,
+    'First wait before a failed check is repeated; it doubles.',
   ),
   dangerousAllowTargets: usually(
     'REPRISE_DANGEROUS_ALLOW_TARGETS',

@@ -27,6 +27,8 @@ export const ERRORS = {
   nothing_undone: { status: 409, retryable: false, title: 'The replay left nothing to take up' },
   webhook_deleted: { status: 409, retryable: false, title: 'The webhook was deleted' },
   plan_used: { status: 409, retryable: false, title: 'The plan was run already' },
+  webhook_invalid: { status: 409, retryable: false, title: 'The webhook has not proven itself' },
+  check_under_way: { status: 409, retryable: true, title: 'Another check of the webhook is under way' },
   body_too_large: { status: 413, retryable: false, title: 'The request body is too large' },
   unsupported_media_type: { status: 415, retryable: false, title: 'The body must be application/json' },
   too_many_requests: { status: 429, retryable: true, title: 'Too many requests' },

@@ -15,6 +15,7 @@ import type {
   Pin,
   SwitchReason,
 } from './job.ts';
+import type { WebhookProfile } from './proof.ts';
 
 export interface TakesUp {
   readonly site: string;
@@ -120,16 +121,20 @@ export type Fact = Proposal & FactStamp;
 /**
  * The format of specs and facts that this version writes at most and understands. Raised when an older instance
  * would misread a job although it knows each of its fact types (2: jobs that go on from another one's cut; 3: jobs
- * that left a site; 4: jobs with filters, and those that run the pins of a plan).
+ * that left a site; 4: jobs with filters, those that run the pins of a plan, and those of webhooks of profile x, whose
+ * deliveries an older instance would not sign as X does).
  */
 export const JOB_FORMAT = 4;
 const ANYBODY = 1;
 const SITES = 3;
-const FILTERS_AND_PLANS = 4;
+const NEWEST = 4;
 
 /** The least format that an instance must know to run a job as it was asked for. */
-export function formatOf({ readMode, filters, plan }: JobSpec, takesUp = false): number {
-  if (filters.length > 0 || plan) return FILTERS_AND_PLANS;
+export function formatOf(
+  { readMode, filters, plan }: JobSpec,
+  { profile, takesUp = false }: { readonly profile: WebhookProfile; readonly takesUp?: boolean },
+): number {
+  if (filters.length > 0 || plan || profile === 'x') return NEWEST;
   // A version without failover reads one site alone; what is taken up may have left one.
   return takesUp || readMode === 'union' ? SITES : ANYBODY;
 }

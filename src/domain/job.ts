@@ -15,7 +15,13 @@ export const JOB_STATES = [
 export type JobState = (typeof JOB_STATES)[number];
 
 export type Outcome = 'complete' | 'incomplete';
-export type PauseReason = 'requested' | 'endpoint_unavailable' | 'endpoint_gone' | 'endpoint_rejects';
+export type PauseReason =
+  | 'requested'
+  | 'endpoint_unavailable'
+  | 'endpoint_gone'
+  | 'endpoint_rejects'
+  /** It did not prove itself (domain/proof). */
+  | 'webhook_invalid';
 export type FailReason = 'log_replaced' | 'nothing_readable' | 'crash_loop';
 /** Whether one site is read, and another when it fails, or all of them at once. */
 export const READ_MODES = ['failover', 'union'] as const;

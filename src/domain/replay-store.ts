@@ -10,6 +10,7 @@ import type { JobSpec, JobState, Limits, PlannedPins } from './job.ts';
 import type { DeliveryProfile } from './message.ts';
 import type { MinuteEntry } from './minute-ledger.ts';
 import type { PlanDraft, PlanRefusal, PlanSpec, PlanView, ReplaysBeside } from './plan.ts';
+import type { Validity, WebhookProfile } from './proof.ts';
 import type { CommitResult, JobView } from './store.ts';
 
 export interface Page<Item> {
@@ -39,6 +40,8 @@ export interface WebhookView {
   readonly headerNames: readonly string[];
   /** The completion events that it is sent. */
   readonly notifications: readonly CompletionType[];
+  readonly profile: WebhookProfile;
+  readonly validity: Validity;
   readonly version: number;
   readonly createdAtMs: number;
   readonly updatedAtMs: number;
@@ -58,6 +61,8 @@ export interface WebhookDraft {
   readonly headers?: FixedHeaders;
   /** Absent = none. */
   readonly notifications?: readonly CompletionType[];
+  /** `standard` when it is absent. */
+  readonly profile?: WebhookProfile;
   /** `whsec_...` */
   readonly secret: string;
 }
@@ -73,6 +78,7 @@ export type WebhookPatch = Partial<
     | 'contentType'
     | 'headers'
     | 'notifications'
+    | 'profile'
     | 'secret'
   >
 >;

@@ -2,7 +2,9 @@
 // What an answer means is domain/outcome's business, not the sender's.
 
 import type { FixedHeaders } from './fixed-headers.ts';
+import type { WebhookId } from './ids.ts';
 import type { DeliveryProfile } from './message.ts';
+import type { Validity, WebhookProfile } from './proof.ts';
 
 /**
  * Why an attempt ended without an answer. `blocked`: the address guard refused the target. `stale`: a socket that
@@ -63,7 +65,7 @@ export interface WebhookSender {
 
 /** What is needed to deliver to a webhook now; read anew when its version changes. */
 export interface DeliveryTarget {
-  readonly webhookId: string;
+  readonly webhookId: WebhookId;
   readonly version: number;
   readonly url: string;
   /** Signing secrets (`whsec_...`), newest first; each signs. */
@@ -74,4 +76,6 @@ export interface DeliveryTarget {
   /** Of a request with one event. */
   readonly contentType: string;
   readonly headers: FixedHeaders;
+  readonly profile: WebhookProfile;
+  readonly validity: Validity;
 }

@@ -40,6 +40,8 @@ export interface Signals {
   'completion.delivered': { jobId: string; type: string; attempt: number; durationMs: number };
   'completion.again': { jobId: string; type: string; attempt: number; why: string; afterMs: number };
   'completion.given_up': { jobId: string; type: string; attempt: number; why: string };
+  'webhook.checked': { webhookId: string; profile: string; result: string; durationMs: number };
+  'webhook.validity': { webhookId: string; from: string; to: string; reason: string };
   'pool.polled': { claimed: number; reclaimed: number; durationMs: number };
   'store.commit': { fact: string; durationMs: number };
   'store.retry': { errno: number; attempt: number };
@@ -92,6 +94,8 @@ export const SIGNALS: Readonly<
   'completion.delivered': { level: 'info', message: 'completion event delivered' },
   'completion.again': { level: 'warn', message: 'completion event not taken; trying again later' },
   'completion.given_up': { level: 'warn', message: 'completion event given up' },
+  'webhook.checked': { level: 'debug', message: 'webhook checked' },
+  'webhook.validity': { level: 'info', message: 'validity of a webhook changed' },
   'pool.polled': { level: 'none', message: 'pool polled' },
   'store.commit': { level: 'none', message: 'fact committed' },
   'store.retry': { level: 'debug', message: 'transaction tried again' },

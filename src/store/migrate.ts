@@ -10,6 +10,7 @@ import * as keyHash from './migrations/0003-key-hash.ts';
 import * as sites from './migrations/0004-sites.ts';
 import * as plans from './migrations/0006-plans.ts';
 import * as outbox from './migrations/0007-outbox.ts';
+import * as proof from './migrations/0008-proof.ts';
 import type { Tables } from './schema.ts';
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -19,6 +20,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0004-sites': sites,
   '0006-plans': plans,
   '0007-outbox': outbox,
+  '0008-proof': proof,
 };
 
 export async function migrateToLatest(db: Kysely<Tables>): Promise<void> {

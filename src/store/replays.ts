@@ -25,6 +25,7 @@ import type { Tx } from './transaction.ts';
 import { isTurnFree, lockWebhook } from './turn.ts';
 import { bigint, cursorOf, fromDatetime, toDatetime, toJson } from './values.ts';
 import { keyText } from './webhook-reads.ts';
+import { profileOf } from './proofs.ts';
 
 export type RequestedSpec = Omit<JobSpec, 'webhookId' | 'key'>;
 
@@ -71,10 +72,11 @@ function tryToInsert<Refusal>(
     id = newId(nowMs);
     const spec: JobSpec = { ...asked, webhookId: asWebhookId(webhook.id), key: keyText(webhook.record_key) };
     const settled = { cut: null, counts: NO_COUNTS };
+    const format = formatOf(spec, { profile: profileOf(webhook) });
     const fact = { type: 'REQUESTED', spec, by } as const;
     const refused = (await admit?.(tx, asJobId(id))) ?? null;
     if (refused !== null) return undo(refused);
-    return keep(await bearJob(tx, { id, tenant, fact, nowMs, settled, format: formatOf(spec) }));
+    return keep(await bearJob(tx, { id, tenant, fact, nowMs, settled, format }));
   });
 }
 

@@ -4,7 +4,7 @@
 import type { Generated, Selectable } from 'kysely';
 import type { JobState } from '../domain/job.ts';
 
-export interface WebhookRow {
+export interface WebhookTable {
   id: string;
   tenant: string;
   url: string;
@@ -15,11 +15,18 @@ export interface WebhookRow {
   max_rate: number | null;
   concurrency: number | null;
   profile: unknown;
+  wire_profile: Generated<string>;
+  proof: Generated<unknown>;
+  proof_due: Generated<string | null>;
+  proof_lease: Generated<string | null>;
   version: number;
   created_at: string;
   updated_at: string;
   deleted_at: string | null;
 }
+
+/** A webhook's row as it is read. */
+export type WebhookRow = Selectable<WebhookTable>;
 
 export interface ReplayJobTable {
   id: string;
@@ -151,7 +158,7 @@ export interface InstanceRow {
 }
 
 export interface Tables {
-  webhooks: WebhookRow;
+  webhooks: WebhookTable;
   replay_jobs: ReplayJobTable;
   job_transitions: JobTransitionRow;
   job_gaps: JobGapRow;

@@ -23,6 +23,7 @@ import { inTransaction, keep, undo } from './transaction.ts';
 import type { Tx } from './transaction.ts';
 import { lockWebhook } from './turn.ts';
 import { bigint, fromDatetime, fromJson } from './values.ts';
+import { profileOf } from './proofs.ts';
 
 type Answer = JobView | TakeUpRefusal;
 
@@ -64,7 +65,7 @@ export function takeUp(db: Database, tenant: TenantId, id: JobId, request: TakeU
       fact,
       nowMs,
       settled: begun.settled,
-      format: formatOf(spec, begun.takesUp !== null),
+      format: formatOf(spec, { profile: profileOf(webhook), takesUp: begun.takesUp !== null }),
     });
     return keep(view);
   });

@@ -11,6 +11,7 @@ import { SINGLE } from '../domain/message.ts';
 import type { DeliveryProfile } from '../domain/message.ts';
 import type { DeliveryTarget } from '../domain/sender.ts';
 import type { Page, PageRequest, WebhookView } from '../domain/replay-store.ts';
+import { profileOf, validityOf } from './proofs.ts';
 import type { Tables, WebhookRow } from './schema.ts';
 import { bigint, cursorOf, fromDatetime, fromJson, fromJsonOrNull, toJson } from './values.ts';
 
@@ -58,23 +59,26 @@ export async function readTarget(db: Kysely<Tables>, id: WebhookId): Promise<Del
   const row = await db
     .selectFrom('webhooks')
     .select(['id', 'version', 'url', 'secrets', 'max_rate', 'concurrency', 'profile'])
+    .select(['wire_profile', 'proof', 'proof_due'])
     .where('id', '=', bigint(id))
     .where('deleted_at', 'is', null)
     .executeTakeFirst();
   if (!row) return null;
   return {
-    webhookId: row.id,
+    webhookId: asWebhookId(row.id),
     version: row.version,
     url: row.url,
     secrets: fromJson<readonly string[]>(row.secrets),
     maxRate: row.max_rate,
     concurrency: row.concurrency,
-    ...profileOf(row.profile),
+    ...requestProfileOf(row.profile),
+    profile: profileOf(row),
+    validity: validityOf(row),
   };
 }
 
 export function webhookViewOf(row: WebhookRow): WebhookView {
-  const { delivery, contentType, headers, notifications } = profileOf(row.profile);
+  const { delivery, contentType, headers, notifications } = requestProfileOf(row.profile);
   return {
     id: asWebhookId(row.id),
     tenant: asTenantId(row.tenant),
@@ -87,6 +91,8 @@ export function webhookViewOf(row: WebhookRow): WebhookView {
     contentType,
     headerNames: headers.map(([name]) => name),
     notifications,
+    profile: profileOf(row),
+    validity: validityOf(row),
     version: row.version,
     createdAtMs: fromDatetime(row.created_at),
     updatedAtMs: fromDatetime(row.updated_at),
@@ -94,7 +100,7 @@ export function webhookViewOf(row: WebhookRow): WebhookView {
 }
 
 /** How a webhook wants its requests: one JSON document, whose fields came one after the other. */
-interface Profile {
+interface RequestProfile {
   readonly delivery: DeliveryProfile;
   readonly contentType: string;
   readonly headers: FixedHeaders;
@@ -102,11 +108,12 @@ interface Profile {
 }
 
 /** What a draft or a patch says of it. */
-type SomeProfile = { readonly [Field in keyof Profile]?: Profile[Field] | undefined };
+type SomeOfProfile = { readonly [Field in keyof RequestProfile]?: RequestProfile[Field] | undefined };
 
 /** What is absent in the row has its default: a webhook from before there were batches has no profile at all. */
-function profileOf(stored: unknown): Profile {
-  const { delivery, contentType, headers, notifications } = fromJsonOrNull<Partial<Profile>>(stored) ?? {};
+function requestProfileOf(stored: unknown): RequestProfile {
+  const { delivery, contentType, headers, notifications } =
+    fromJsonOrNull<Partial<RequestProfile>>(stored) ?? {};
   return {
     delivery: delivery ?? SINGLE,
     contentType: contentType ?? DEFAULT_CONTENT_TYPE,
@@ -117,7 +124,7 @@ function profileOf(stored: unknown): Profile {
 
 /** `stored` with the given fields replaced; what this version does not know of it stays. */
 export function toProfile(
-  { delivery, contentType, headers, notifications }: SomeProfile,
+  { delivery, contentType, headers, notifications }: SomeOfProfile,
   stored: unknown = null,
 ): string {
   return toJson({
@@ -130,7 +137,7 @@ export function toProfile(
 }
 
 export function notificationsOf(profile: unknown): readonly CompletionType[] {
-  return profileOf(profile).notifications;
+  return requestProfileOf(profile).notifications;
 }
 
 /** Only a deleted webhook can be without its key, and those are not shown. */

@@ -10,6 +10,8 @@ import { statesTagged } from '../machines/replay-job/decide.ts';
 import type { Database } from './database.ts';
 import { isDuplicateKey } from './failures.ts';
 import { readClock } from './look.ts';
+import { provesAnew } from './proofs.ts';
+import type { WebhookRow } from './schema.ts';
 import { inTransaction, keep, undo } from './transaction.ts';
 import type { Tx } from './transaction.ts';
 import { lockWebhook } from './turn.ts';
@@ -89,6 +91,7 @@ async function insertWebhook(
       max_rate: draft.maxRate,
       concurrency: draft.concurrency,
       profile: toProfile(draft),
+      wire_profile: draft.profile ?? 'standard',
       version: 1,
       created_at: utcNow,
       updated_at: utcNow,
@@ -111,7 +114,9 @@ export function changeWebhook(db: Database, tenant: TenantId, id: WebhookId, pat
       ...(patch.maxRate === undefined ? {} : { max_rate: patch.maxRate }),
       ...(patch.concurrency === undefined ? {} : { concurrency: patch.concurrency }),
       ...(changesProfile(patch) ? { profile: toProfile(patch, row.profile) } : {}),
+      ...(patch.profile === undefined ? {} : { wire_profile: patch.profile }),
       ...(patch.secret === undefined ? {} : { secrets: toJson([patch.secret]) }),
+      ...(isOtherTarget(row, patch) ? provesAnew : {}),
     };
     if (Object.keys(changes).length === 0) return undo(webhookViewOf(row));
     await tx
@@ -125,6 +130,12 @@ export function changeWebhook(db: Database, tenant: TenantId, id: WebhookId, pat
   });
 }
 
+/** What it has proven says nothing about what it becomes. */
+function isOtherTarget(row: WebhookRow, { url, profile, secret }: WebhookPatch): boolean {
+  const isMoved = (url ?? row.url) !== row.url || (profile ?? row.wire_profile) !== row.wire_profile;
+  return isMoved || secret !== undefined;
+}
+
 /** Under the webhook's lock, as inserts of jobs are: none can slip in between the look and the deletion. */
 export function removeWebhook(db: Database, tenant: TenantId, id: WebhookId) {
   return inTransaction<'deleted' | 'absent' | 'has_live_jobs'>(db, async (tx, doubt) => {
@@ -134,7 +145,7 @@ export function removeWebhook(db: Database, tenant: TenantId, id: WebhookId) {
     if (await hasLiveJobs(tx, id)) return undo('has_live_jobs');
     await tx
       .updateTable('webhooks')
-      .set({ deleted_at: utcNow, updated_at: utcNow })
+      .set({ deleted_at: utcNow, updated_at: utcNow, proof_due: null })
       .where('id', '=', bigint(id))
       .execute();
     return keep('deleted');

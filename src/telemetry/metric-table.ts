@@ -105,6 +105,14 @@ export const SIGNAL_METRICS = {
     ['type', 'outcome'],
   ),
   completionSeconds: histogram('completion_attempt_seconds', 'Time of an attempt that was taken with 2xx.'),
+  webhookChecks: counter('webhook_checks_total', 'Checks by which webhooks prove themselves.', [
+    'profile',
+    'result',
+  ]),
+  webhookCheckSeconds: histogram('webhook_check_seconds', 'Time of one check.'),
+  validityChanges: counter('webhook_validity_changes_total', 'Webhooks that became valid or invalid.', [
+    'to',
+  ]),
   httpFailures: counter('http_failures_total', 'Requests that failed unexpectedly.', ['route']),
 } as const satisfies Record<string, Metric>;
 

@@ -104,6 +104,11 @@ function edges(meter: Meters, count: Count, time: Time) {
     },
     'completion.again': ({ type }) => count(M.completions, { type, outcome: 'again' }),
     'completion.given_up': ({ type }) => count(M.completions, { type, outcome: 'given_up' }),
+    'webhook.checked': ({ profile, result, durationMs }) => {
+      count(M.webhookChecks, { profile, result });
+      time(M.webhookCheckSeconds, durationMs);
+    },
+    'webhook.validity': ({ to }) => count(M.validityChanges, { to }),
     'store.commit': ({ durationMs }) => time(M.commitSeconds, durationMs),
     'store.retry': ({ errno }) => count(M.storeRetries, { errno: String(errno) }),
     'database.lost': () => {

@@ -51,6 +51,8 @@ export interface ConnectorOptions {
   readonly resolve?: Resolve;
   readonly connectTimeoutMs?: number;
   readonly extraCa?: string;
+  /** For sockets that are read as streams, and not by `incoming`. */
+  readonly asStreams?: boolean;
 }
 
 /** An undici connector; returns the end of the dial: destroys its socket, also one that is still connecting. */
@@ -87,7 +89,7 @@ export function createConnector(options: ConnectorOptions): Dial {
       allowH2: false,
       timeout: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
       autoSelectFamily: true,
-      onread,
+      ...(options.asStreams === true ? {} : { onread }),
       lookup: guardedLookup(resolve, (address) => options.mayDial(address, target)),
     }) as Connect;
     connectors.set(key, connector);

@@ -7,7 +7,7 @@
 import ipaddr from 'ipaddr.js';
 import { RepriseError } from '../domain/errors.ts';
 import { createConnector } from './connector.ts';
-import type { Dial, Resolve } from './connector.ts';
+import type { ConnectorOptions, Dial, Resolve } from './connector.ts';
 
 type Cidr = [ipaddr.IPv4 | ipaddr.IPv6, number];
 
@@ -38,21 +38,27 @@ export interface Guard {
   readonly checkUrl: (url: string) => string | null;
   /** An undici connector that dials nothing but allowed addresses. Fails with code `BLOCKED_CODE` otherwise. */
   readonly connector: Dial;
+  /** The same for undici's own clients: sockets that are read as streams. */
+  readonly streamConnector: Dial;
 }
 
 /** `allowTargets`: CIDRs (or addresses) beyond the public ones. Throws RepriseError config_invalid when malformed. */
 export function createGuard(allowTargets: readonly string[], options: GuardOptions = {}): Guard {
   const allowed = allowTargets.map(parseTarget);
   const isListed = (address: string): boolean => inAny(address, allowed);
-  const connector = createConnector({
+  const rules: ConnectorOptions = {
     ...options,
     // http and odd ports are for listed targets only, and that is known when the name has been resolved.
     mayDial: (address, target) =>
       isListed(address) ||
       (target.protocol === 'https:' && isOpenPort(target.port) && isPublicAddress(address)),
-  });
+  };
+  let streams: Dial | null = null;
   return {
-    connector,
+    connector: createConnector(rules),
+    // Made when it is needed: a context of its own with all root certificates.
+    streamConnector: (dialled, callback) =>
+      (streams ??= createConnector({ ...rules, asStreams: true }))(dialled, callback),
     checkUrl: (url) => checkUrl(url, { isListed, hasList: allowed.length > 0 }),
   };
 }

@@ -6,6 +6,7 @@ import type { Edges } from '../../src/actors/edges.ts';
 import { RunningJob } from '../../src/actors/job.ts';
 import { Lease } from '../../src/actors/lease.ts';
 import { MemoryBudget } from '../../src/actors/memory-budget.ts';
+import { NO_PROVING } from '../../src/actors/prover.ts';
 import { TurnShare } from '../../src/actors/turn-share.ts';
 import { asInstanceId } from '../../src/domain/ids.ts';
 import type { EventBatch, LogStream, StreamRequest } from '../../src/domain/log.ts';
@@ -130,6 +131,7 @@ export class Bench {
       random: () => 0,
       budget: new MemoryBudget(1_000_000),
       turns: new TurnShare(),
+      prover: NO_PROVING,
       settings: {
         instance: asInstanceId(name),
         leaseMs: LEASE_MS,

@@ -9,6 +9,8 @@ import { NO_COUNTS } from '../../src/domain/job.ts';
 import type { JobSpec } from '../../src/domain/job.ts';
 import { SINGLE } from '../../src/domain/message.ts';
 import type { DeliveryProfile } from '../../src/domain/message.ts';
+import { UNPROVEN } from '../../src/domain/proof.ts';
+import type { WebhookProfile } from '../../src/domain/proof.ts';
 import type { Claim, ClaimRequest, CommitResult, CutWrite, HeartbeatDetail } from '../../src/domain/store.ts';
 import type { ReplayStore, SteerRequest } from '../../src/domain/replay-store.ts';
 import type { JobStore, JobView, LeaseKey } from '../../src/domain/store.ts';
@@ -26,6 +28,8 @@ export class MemoryJobStore extends MemoryCut {
   beforeWrite: () => void = () => undefined;
   /** How the webhook wants its events packed. */
   delivery: DeliveryProfile = SINGLE;
+  /** In whose words the webhook is spoken to. */
+  profile: WebhookProfile = 'standard';
   /** The database's clock. */
   clockMs = 1_000_000_000;
   #lease: { readonly token: string; readonly untilMs: number } | null = null;
@@ -110,6 +114,8 @@ export class MemoryJobStore extends MemoryCut {
           delivery: this.delivery,
           contentType: 'application/json',
           headers: [],
+          profile: this.profile,
+          validity: UNPROVEN,
         }),
       instanceAlive: () => Promise.resolve(),
       instanceGone: () => Promise.resolve(),

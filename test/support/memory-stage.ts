@@ -3,6 +3,7 @@
 import { RunningJob } from '../../src/actors/job.ts';
 import { Lease } from '../../src/actors/lease.ts';
 import { MemoryBudget } from '../../src/actors/memory-budget.ts';
+import { NO_PROVING } from '../../src/actors/prover.ts';
 import { TurnShare } from '../../src/actors/turn-share.ts';
 import type { Edges } from '../../src/actors/edges.ts';
 import { systemClock } from '../../src/domain/clock.ts';
@@ -231,6 +232,7 @@ export class Stage {
       random: () => 0,
       budget: new MemoryBudget(10_000),
       turns: new TurnShare(),
+      prover: NO_PROVING,
       settings: {
         instance: asInstanceId(name),
         leaseMs: 60_000,

@@ -2,6 +2,7 @@
 // the same tenant, and a stranger.
 
 import { randomUUID } from 'node:crypto';
+import { Prover } from '../../../src/actors/prover.ts';
 import { createApi } from '../../../src/api/server.ts';
 import type { Readiness } from '../../../src/api/ops.ts';
 import type { Problem } from '../../../src/api/problems.ts';
@@ -9,16 +10,26 @@ import type { Principal } from '../../../src/api/access.ts';
 import { RepriseError } from '../../../src/domain/errors.ts';
 import { asTenantId } from '../../../src/domain/ids.ts';
 import type { Planner } from '../../../src/domain/plan.ts';
+import type { ProofPolicy } from '../../../src/domain/proof.ts';
 import type { SignalName } from '../../../src/domain/signals.ts';
 import type { ReplayStore } from '../../../src/domain/replay-store.ts';
+import { createProofStore } from '../../../src/store/proof-store.ts';
 import { createReplayStore } from '../../../src/store/replay-store.ts';
 import { createGuard } from '../../../src/webhook/guard.ts';
+import { createProber } from '../../../src/webhook/prober.ts';
 import { freshDatabase } from '../../support/database.ts';
 import type { TestDatabase } from '../../support/database.ts';
 
 export const DAY_MS = 86_400_000;
 export const LOOKBACK_MS = 5 * DAY_MS;
 export const MAX_RATE = 2500;
+
+const PROOF_POLICY: ProofPolicy = {
+  mode: 'x',
+  attempts: 3,
+  retryMs: 60_000,
+  intervalMs: { standard: DAY_MS, x: 3_600_000 },
+};
 
 export interface Got {
   readonly status: number;
@@ -38,6 +49,8 @@ export interface ApiUnderTest {
   readiness: Readiness;
   /** As the admin, unless `headers` say otherwise; objects are sent as JSON. */
   call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Got>;
+  /** Straight at the database. */
+  query(sql: string, values?: readonly unknown[]): Promise<unknown[]>;
   /** Ids and counts of what this test's tenant has: compare before and after. */
   stored(): Promise<string>;
   close(): Promise<void>;
@@ -47,8 +60,8 @@ export const ADMIN_KEY = `admin-${randomUUID()}`;
 export const USER_KEY = `user-${randomUUID()}`;
 export const FOREIGN_KEY = `foreign-${randomUUID()}`;
 
-/** Of tests that make plans. */
-export interface Planning {
+export interface Setting {
+  readonly proof?: Partial<ProofPolicy>;
   readonly planner?: Planner;
   readonly settleMs?: number;
   readonly planTtlMs?: number;
@@ -61,13 +74,20 @@ const NO_LOG: Planner = {
 
 export async function openApi(
   change: (store: ReplayStore) => ReplayStore = (store) => store,
-  planning: Planning = {},
+  setting: Setting = {},
 ): Promise<ApiUnderTest> {
   const database = await freshDatabase();
   const heard: SignalName[] = [];
   const emit = (name: SignalName) => void heard.push(name);
   const db = database.open({ poolSize: 2 });
   const store = createReplayStore(db);
+  const guard = createGuard(['127.0.0.0/8']);
+  const ending = new AbortController();
+  const proving = { ...PROOF_POLICY, ...setting.proof };
+  const prover = new Prover(
+    { store: createProofStore(db), probe: createProber(guard), emit, random: () => 0.5, policy: proving },
+    ending.signal,
+  );
   const tenant = asTenantId(`t-${randomUUID()}`);
   const people: Record<string, Principal> = {
     [ADMIN_KEY]: { tenant, admin: true, name: 'the admin' },
@@ -77,7 +97,7 @@ export async function openApi(
   const api = await createApi({
     store: change(store),
     authenticate: (token) => people[token] ?? null,
-    checkUrl: createGuard(['127.0.0.0/8']).checkUrl,
+    checkUrl: guard.checkUrl,
     metrics: () => Promise.resolve('up 1\n'),
     readiness: () => Promise.resolve(under.readiness),
     onReplayRequested: () => {
@@ -88,9 +108,16 @@ export async function openApi(
     maxRate: MAX_RATE,
     disorderSlackMs: 900_000,
     identity: 'value',
-    planner: planning.planner ?? NO_LOG,
-    settleMs: planning.settleMs ?? 150_000,
-    planTtlMs: planning.planTtlMs ?? 3_600_000,
+    planner: setting.planner ?? NO_LOG,
+    settleMs: setting.settleMs ?? 150_000,
+    planTtlMs: setting.planTtlMs ?? 3_600_000,
+    proof: {
+      mode: proving.mode,
+      check: async (owner, id) => {
+        const answer = await prover.proveNow(id, owner);
+        return answer === 'absent' ? null : typeof answer === 'string' ? 'busy' : answer;
+      },
+    },
     version: '0.0.0',
   });
   const base = await api.listen({ host: '127.0.0.1', port: 0 });
@@ -106,7 +133,9 @@ export async function openApi(
       const page = { limit: 100, cursor: null };
       return JSON.stringify([await store.webhooks(tenant, page), await store.replays(tenant, page)]);
     },
+    query: (sql, values) => database.query(sql, values),
     close: async () => {
+      ending.abort();
       await api.close();
       await database.drop();
     },

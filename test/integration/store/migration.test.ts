@@ -14,6 +14,10 @@ const asked = { by: 'op', why: 'test' };
 
 describe('a database of the first version', () => {
   const STEPS = [
+    'ALTER TABLE webhooks DROP INDEX webhooks_proof',
+    ...['proof_lease', 'proof_due', 'proof', 'wire_profile'].map(
+      (column) => `ALTER TABLE webhooks DROP COLUMN ${column}`,
+    ),
     'DROP TABLE replay_plans',
     'DROP TABLE outbox',
     'ALTER TABLE replay_jobs DROP KEY replay_jobs_claim, ADD KEY replay_jobs_claim (state, turn, id)',

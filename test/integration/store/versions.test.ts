@@ -219,6 +219,7 @@ function apiOver(store: Stores['replays']) {
     planner: { plan: unused },
     settleMs: 1,
     planTtlMs: 1,
+    proof: { mode: 'off', check: () => Promise.resolve(null) },
     version: '0',
   });
 }

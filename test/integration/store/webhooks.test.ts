@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { asInstanceId, asJobId, asTenantId, asWebhookId } from '../../../src/domain/ids.ts';
 import { SINGLE } from '../../../src/domain/message.ts';
+import { UNPROVEN } from '../../../src/domain/proof.ts';
 import type { WebhookView } from '../../../src/domain/replay-store.ts';
 import type { JobStore } from '../../../src/domain/store.ts';
 import { draft, freshStores, newReplay, newWebhook, TENANT } from '../../support/database.ts';
@@ -49,6 +50,8 @@ describe('a webhook', () => {
       delivery: SINGLE,
       contentType: 'application/json',
       headers: [],
+      profile: 'standard',
+      validity: UNPROVEN,
     });
     expect(Math.abs(webhook.createdAtMs - (await replays.nowMs()))).toBeLessThan(10_000);
   });

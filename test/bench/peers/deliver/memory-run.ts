@@ -4,6 +4,7 @@
 import { Gate } from '../../../../src/actors/gate.ts';
 import { Lease } from '../../../../src/actors/lease.ts';
 import { MemoryBudget } from '../../../../src/actors/memory-budget.ts';
+import { NO_PROVING } from '../../../../src/actors/prover.ts';
 import { TurnShare } from '../../../../src/actors/turn-share.ts';
 import { Progress } from '../../../../src/actors/progress.ts';
 import { Run } from '../../../../src/actors/run.ts';
@@ -86,6 +87,7 @@ function edges(store: JobStore): Run['edges'] {
     random: Math.random,
     budget: new MemoryBudget(256 * 1024 * 1024),
     turns: new TurnShare(),
+    prover: NO_PROVING,
     settings: {
       instance: INSTANCE,
       leaseMs: LEASE_MS,
