@@ -60,6 +60,7 @@ const READY_DEADLINE_MS = 1_500;
 const POOL_SPARE_MS = 3_000;
 const RETRY_AFTER_CAP_MS = 300_000;
 const FAILURES_IN_A_ROW = 10;
+const STREAMS = { pollMs: 300, heartbeatMs: 15_000, stallMs: 30_000 };
 
 let isRunning = false;
 
@@ -119,6 +120,7 @@ async function main(): Promise<void> {
     emit,
     planner: new LogPlanner(deliveryLog, emit),
     ...apiSettings(config),
+    ...clientLimits(config),
     proof: { mode: config.webhookProof, check: (tenant, id) => checkNow(prover, tenant, id) },
     version,
   });
@@ -280,6 +282,13 @@ function actorSettings(config: Config, instance: InstanceId): ActorSettings {
       probeCapMs: config.retryCapMs,
       downLimitMs: config.endpointDownLimitMs,
     },
+  };
+}
+
+function clientLimits({ idempotencyKeepMs, maxStreams, maxStreamsPerTenant }: Config) {
+  return {
+    idempotencyKeepMs,
+    streams: { ...STREAMS, most: maxStreams, mostPerTenant: maxStreamsPerTenant },
   };
 }
 

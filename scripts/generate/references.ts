@@ -157,6 +157,8 @@ async function openApi(): Promise<string> {
     settleMs: CONFIG_TABLE.settleMs.fallback,
     planTtlMs: CONFIG_TABLE.planTtlMs.fallback,
     proof: { mode: CONFIG_TABLE.webhookProof.fallback, check: unused },
+    idempotencyKeepMs: CONFIG_TABLE.idempotencyKeepMs.fallback,
+    streams: { most: 0, mostPerTenant: 0, pollMs: 1, heartbeatMs: 1, stallMs: 1 },
     version: await packageVersion(),
   });
   const document = JSON.stringify(openApiDocument(api));

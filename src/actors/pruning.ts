@@ -7,7 +7,7 @@ import type { Emit } from '../domain/signals.ts';
 import type { JobStore } from '../domain/store.ts';
 
 export interface Pruning {
-  readonly store: Pick<JobStore, 'prune'>;
+  readonly store: Pick<JobStore, 'prune' | 'pruneKeys'>;
   readonly emit: Emit;
   /** From 0 to 1. */
   readonly random: () => number;
@@ -17,6 +17,8 @@ export interface Pruning {
 const INTERVAL_MS = 5 * 60_000;
 /** Jobs per transaction at most. */
 const BATCH = 100;
+/** Idempotency keys per statement at most. */
+const KEYS = 1_000;
 
 /** Resolves after `signal`; the first pass comes at once, the next ones each after half to one and a half intervals. */
 export async function keepPruning(
@@ -30,6 +32,7 @@ export async function keepPruning(
       for (let batch = -1; batch !== 0 && !signal.aborted; jobs += batch) {
         batch = await store.prune(retentionMs, BATCH);
       }
+      for (let batch = KEYS; batch === KEYS && !signal.aborted;) batch = await store.pruneKeys(KEYS);
     } catch {
       // The store has said that the database is away; the next pass goes on where this one ended.
     }

@@ -166,6 +166,33 @@ export const replay = Type.Object({
   scan: Type.Enum(['bounded', 'full'], { description: 'how far behind `to` is read' }),
   version: Type.Integer({ description: 'seq of its last transition' }),
 });
+/** What a stream tells as it moves; the long lists (pins, gaps) are read where they are shown. */
+export const PROGRESS_FIELDS = [
+  ...([
+    'id',
+    'state',
+    'outcome',
+    'counts',
+    'cut',
+    'fence',
+    'duplicateBound',
+    'disorder',
+    'rate',
+    'etaMs',
+  ] as const),
+  ...([
+    'waitingUntil',
+    'updatedAt',
+    'finishedAt',
+    'phase',
+    'rebuilt',
+    'waiting',
+    'wanted',
+    'pauseReason',
+  ] as const),
+  ...(['failReason', 'owner', 'reclaims', 'heartbeatAt', 'site', 'limits', 'version'] as const),
+] as const;
+export const replayProgress = Type.Pick(replay, [...PROGRESS_FIELDS]);
 export type ReplayAnswer = Static<typeof replay>;
 
 export const deadLetter = Type.Object({

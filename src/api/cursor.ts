@@ -40,5 +40,21 @@ export function pageAnswer<Item, Shown>(
   return { items: page.items.map(show), nextCursor };
 }
 
+/**
+ * Sets `Link` to the next page (RFC 8288), with everything else that was asked for; relative, as `Location` is.
+ */
+export function linked<Answer extends { readonly nextCursor: string | null }>(
+  { url }: { readonly url: string },
+  reply: { header(name: string, value: string): unknown },
+  answer: Answer,
+): Answer {
+  if (answer.nextCursor === null) return answer;
+  const [path = '', query = ''] = url.split('?', 2);
+  const params = new URLSearchParams(query);
+  params.set('cursor', answer.nextCursor);
+  reply.header('link', `<${path}?${params.toString()}>; rel="next"`);
+  return answer;
+}
+
 const encode = (list: string, position: string): string =>
   Buffer.from(`${list}:${position}`).toString('base64url');

@@ -7,12 +7,13 @@ import type { TakeUpRefusal } from '../domain/dead-letter.ts';
 import type { JobView } from '../domain/store.ts';
 import { principalOf } from './access.ts';
 import { deadLetter, pageOf, replay } from './answers.ts';
-import { pageAnswer, pageRequest } from './cursor.ts';
-import type { ReplayRoutes } from './replays.ts';
+import { linked, pageAnswer, pageRequest } from './cursor.ts';
+import { idempotency } from './idempotency.ts';
+import { createdReplay, type ReplayRoutes } from './replays.ts';
 import { jobIdOf, noReplay } from './replay-lookup.ts';
 import { idParams, limitsOfChild, pageQuery } from './requests.ts';
 import { allowBarePost } from './validation.ts';
-import { showDeadLetter, showReplay } from './views.ts';
+import { showDeadLetter } from './views.ts';
 
 const TAGS = { tags: ['replays'] };
 
@@ -28,6 +29,8 @@ const VERBS = [
 
 export function leftoverRoutes(options: ReplayRoutes): FastifyPluginAsyncTypebox {
   const { store, emit, onReplayRequested, maxRate } = options;
+  const { headers, preHandler, once } = idempotency(options);
+  const created = createdReplay(options);
   return async (app) => {
     const list = {
       ...TAGS,
@@ -39,7 +42,7 @@ export function leftoverRoutes(options: ReplayRoutes): FastifyPluginAsyncTypebox
     app.get(
       '/:id/dead-letters',
       { schema: { ...list, response: { 200: pageOf(deadLetter) } } },
-      async (request) => {
+      async (request, reply) => {
         const id = jobIdOf(request);
         const name = `dead-letters/${id}`;
         const page = await store.deadLetters(
@@ -47,25 +50,32 @@ export function leftoverRoutes(options: ReplayRoutes): FastifyPluginAsyncTypebox
           id,
           pageRequest(name, request.query),
         );
-        return pageAnswer(name, page ?? noReplay(), showDeadLetter);
+        return linked(request, reply, pageAnswer(name, page ?? noReplay(), showDeadLetter));
       },
     );
     // What differs from the parent is welcome, not required.
     app.addHook('preValidation', allowBarePost);
     for (const [path, kind, operationId, summary] of VERBS) {
-      const schema = { ...TAGS, operationId, summary, params: idParams, body: limitsOfChild(maxRate) };
+      const schema = {
+        ...TAGS,
+        operationId,
+        summary,
+        params: idParams,
+        headers,
+        body: limitsOfChild(maxRate),
+      };
       app.post(
         `/:id/${path}`,
-        { schema: { ...schema, response: { 202: replay } } },
+        { preHandler, schema: { ...schema, response: { 202: replay } } },
         async (request, reply) => {
           const { tenant, name } = principalOf(request);
           const { reason = '', ...change } = request.body;
-          const job = accepted(
-            await store.takeUp(tenant, jobIdOf(request), { kind, change, by: name, why: reason }),
-          );
+          const asked = { kind, change, by: name, why: reason };
+          const kept = once(request, reply, created);
+          const job = accepted(await store.takeUp(tenant, jobIdOf(request), asked, kept));
           if (job.version === 1) emit('job.requested', { jobId: job.id, webhookId: job.spec.webhookId });
           onReplayRequested();
-          return reply.code(202).header('location', `/v1/replays/${job.id}`).send(showReplay(job, options));
+          return reply.code(202).header('location', created.location(job)).send(created.show(job));
         },
       );
     }

@@ -2,7 +2,7 @@
 
 import swagger from '@fastify/swagger';
 import type { FastifyInstance } from 'fastify';
-import { problem } from './answers.ts';
+import { problem, replayProgress, transition } from './answers.ts';
 import { PROBLEM_JSON } from './problems.ts';
 
 const header = (name: string, description: string) => ({
@@ -73,6 +73,9 @@ export function openApiDocument(app: FastifyInstance): object {
   for (const operation of Object.values(document.paths).flatMap(Object.values<Operation>)) {
     operation.responses = { ...operation.responses, default: FAILED };
   }
-  document.components = { ...document.components, schemas: { Problem: problem } };
+  document.components = {
+    ...document.components,
+    schemas: { Problem: problem, ReplayProgress: replayProgress, Transition: transition },
+  };
   return { ...document, webhooks: DELIVERY };
 }

@@ -5,6 +5,7 @@ import type { Static } from 'typebox';
 import { RepriseError, type InputFault } from '../domain/errors.ts';
 import { asPlanId, isId, type JobId, type PlanId, type TenantId, type WebhookId } from '../domain/ids.ts';
 import type { PlannedPins } from '../domain/job.ts';
+import type { Once } from '../domain/once.ts';
 import type { PlanView } from '../domain/plan.ts';
 import type { ReplayStore } from '../domain/replay-store.ts';
 import type { JobView } from '../domain/store.ts';
@@ -38,14 +39,20 @@ export const isPlanRun = (asked: Draft | PlanRun): asked is PlanRun => 'planId' 
 const invalid = (faults: readonly InputFault[]): RepriseError =>
   new RepriseError('invalid_request', 'The body is not valid; see errors.', { faults });
 
+interface RequestedRun {
+  readonly tenant: TenantId;
+  readonly webhookId: WebhookId;
+  readonly plan: PlanRun;
+  readonly by: string;
+  readonly once: Once<JobView> | null;
+}
+
 /** The job of a plan. Whether the plan was used meanwhile is decided where the job is written. */
 export async function runOfPlan(
   store: ReplayStore,
-  tenant: TenantId,
-  webhookId: WebhookId,
-  { planId, ...limits }: PlanRun,
-  by: string,
+  { tenant, webhookId, plan: asked, by, once }: RequestedRun,
 ): Promise<JobView> {
+  const { planId, ...limits } = asked;
   const plan = await store.plan(tenant, planIdOf(planId));
   if (plan?.webhookId !== webhookId) {
     // Of a webhook that is not there, nothing else is told.
@@ -53,7 +60,7 @@ export async function runOfPlan(
   }
   if (plan.jobId !== null) throw planUsed(plan.jobId);
   const spec = { ...plan.spec, limits: { ...plan.spec.limits, ...limits }, plan: pinsOf(plan) };
-  const made = await store.runPlan(tenant, webhookId, spec, by);
+  const made = await store.runPlan(tenant, webhookId, spec, by, once);
   if (made === 'no_webhook') return noWebhook();
   if (made === 'no_plan') return noPlan();
   if ('usedBy' in made) throw planUsed(made.usedBy);

@@ -12,10 +12,13 @@ import type { ReplayStore } from '../domain/replay-store.ts';
 import type { JobView } from '../domain/store.ts';
 import { principalOf } from './access.ts';
 import { pageOf, replay, transition } from './answers.ts';
-import { pageAnswer, pageRequest } from './cursor.ts';
+import { ifNoneMatchHeader, isUnchanged, NO_BODY, notModified } from './conditional.ts';
+import { linked, pageAnswer, pageRequest } from './cursor.ts';
 import { filtersOf } from './filters.ts';
+import { idempotency } from './idempotency.ts';
 import { isPlanRun, rangeOrPlan, runOfPlan } from './plan-runs.ts';
 import { refuseInvalid } from './proof.ts';
+import { replayFilterOf, replayListQuery } from './replay-filter.ts';
 import { checkRange } from './range.ts';
 import { jobIdOf, noReplay } from './replay-lookup.ts';
 import { idParams, pageQuery, type replayDraft, replayRequest } from './requests.ts';
@@ -33,14 +36,16 @@ export interface ReplayRoutes {
   readonly disorderSlackMs: number;
   readonly identity: IdentityMode;
   readonly proof: { readonly mode: ProofMode };
+  readonly idempotencyKeepMs: number;
 }
 
-const LIST = 'replays';
 const TAGS = { tags: ['replays'] };
 
 /** The route that belongs under a webhook's path. */
 export function replayRequestRoute(options: ReplayRoutes): FastifyPluginAsyncTypebox {
   const { store, emit, onReplayRequested, maxRate } = options;
+  const { headers, preHandler, once } = idempotency(options);
+  const created = createdReplay(options);
   return async (app) => {
     const body = replayRequest(maxRate);
     const schema = {
@@ -48,9 +53,11 @@ export function replayRequestRoute(options: ReplayRoutes): FastifyPluginAsyncTyp
       operationId: 'requestReplay',
       summary: 'Replay a time range of a webhook, or run a plan',
       params: idParams,
+      headers,
       body,
+      response: { 202: replay },
     };
-    app.post('/:id/replays', { schema: { ...schema, response: { 202: replay } } }, async (request, reply) => {
+    app.post('/:id/replays', { preHandler, schema }, async (request, reply) => {
       const webhookId = webhookIdOf(request);
       const { tenant, name } = principalOf(request);
       const asked = rangeOrPlan(request.body);
@@ -58,18 +65,26 @@ export function replayRequestRoute(options: ReplayRoutes): FastifyPluginAsyncTyp
         ? { plan: asked }
         : { spec: rangeSpec(asked, await store.nowMs(), options) };
       await refuseInvalid(store, options.proof.mode, tenant, webhookId);
+      const kept = once(request, reply, created);
       const job =
         'plan' in run
-          ? await runOfPlan(store, tenant, webhookId, run.plan, name)
-          : await store.requestReplay(tenant, webhookId, run.spec, name);
+          ? await runOfPlan(store, { tenant, webhookId, plan: run.plan, by: name, once: kept })
+          : await store.requestReplay(tenant, webhookId, run.spec, name, kept);
       if (job === 'no_webhook') return noWebhook();
       emit('job.requested', { jobId: job.id, webhookId });
       onReplayRequested();
-      return reply.code(202).header('location', `/v1/replays/${job.id}`).send(showReplay(job, options));
+      return reply.code(202).header('location', created.location(job)).send(created.show(job));
     });
     return Promise.resolve();
   };
 }
+
+/** How a new replay is answered, whichever way it came to be. */
+export const createdReplay = (options: ReplayRoutes) => ({
+  status: 202,
+  location: (job: JobView) => `/v1/replays/${job.id}`,
+  show: (job: JobView) => showReplay(job, options),
+});
 
 export function replayRoutes(options: ReplayRoutes): FastifyPluginAsyncTypebox {
   const { store } = options;
@@ -79,17 +94,21 @@ export function replayRoutes(options: ReplayRoutes): FastifyPluginAsyncTypebox {
       ...TAGS,
       operationId: 'listReplays',
       summary: 'List replays, newest first',
-      querystring: pageQuery,
+      querystring: replayListQuery,
     };
-    app.get('', { schema: { ...list, response: { 200: pageOf(replay) } } }, async (request) => {
-      const page = await store.replays(principalOf(request).tenant, pageRequest(LIST, request.query));
-      return pageAnswer(LIST, page, show);
+    app.get('', { schema: { ...list, response: { 200: pageOf(replay) } } }, async (request, reply) => {
+      const { filter, list } = replayFilterOf(request.query);
+      const wanted = pageRequest(list, request.query);
+      const page = await store.replays(principalOf(request).tenant, wanted, filter);
+      return linked(request, reply, pageAnswer(list, page, show));
     });
 
     const look = { ...TAGS, operationId: 'getReplay', summary: 'Look at a replay', params: idParams };
-    app.get('/:id', { schema: { ...look, response: { 200: replay } } }, async (request) => {
+    const shown = { headers: ifNoneMatchHeader, response: { 200: replay, 304: notModified } };
+    app.get('/:id', { schema: { ...look, ...shown } }, async (request, reply) => {
       const found = await store.replay(principalOf(request).tenant, jobIdOf(request));
-      return show(found ?? noReplay());
+      const answer = show(found ?? noReplay());
+      return isUnchanged(request, reply, answer) ? reply.send(NO_BODY) : answer;
     });
 
     const history = {
@@ -101,13 +120,13 @@ export function replayRoutes(options: ReplayRoutes): FastifyPluginAsyncTypebox {
     app.get(
       '/:id/transitions',
       { schema: { ...history, querystring: pageQuery, response: { 200: pageOf(transition) } } },
-      async (request) => {
+      async (request, reply) => {
         const id = jobIdOf(request);
         // Each replay's history is a list of its own: a cursor of another one's does not fit.
         const list = `transitions/${id}`;
         const wanted = pageRequest(list, request.query);
         const page = await store.transitions(principalOf(request).tenant, id, wanted);
-        return pageAnswer(list, page ?? noReplay(), showTransition);
+        return linked(request, reply, pageAnswer(list, page ?? noReplay(), showTransition));
       },
     );
     return Promise.resolve();

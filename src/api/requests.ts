@@ -177,21 +177,19 @@ export const limitsOfChild = (maxRate: number) => Type.Object(limits(maxRate), C
 export const limitsChange = (maxRate: number) =>
   Type.Object(limits(maxRate), { ...CLOSED, minProperties: 1 });
 
-export const pageQuery = Type.Object(
-  {
-    limit: Type.Optional(
-      Type.Integer({
-        minimum: 1,
-        maximum: MAX_LIMIT,
-        default: DEFAULT_LIMIT,
-        description: `an integer from 1 to ${MAX_LIMIT}`,
-      }),
-    ),
-    cursor: Type.Optional(
-      Type.String({ maxLength: 200, description: 'the nextCursor of an earlier answer, unchanged' }),
-    ),
-  },
-  CLOSED,
-);
+export const pageFields = {
+  limit: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: MAX_LIMIT,
+      default: DEFAULT_LIMIT,
+      description: `an integer from 1 to ${MAX_LIMIT}`,
+    }),
+  ),
+  cursor: Type.Optional(
+    Type.String({ maxLength: 200, description: 'the nextCursor of an earlier answer, unchanged' }),
+  ),
+};
+export const pageQuery = Type.Object(pageFields, CLOSED);
 
 export const idParams = Type.Object({ id });

@@ -17,6 +17,7 @@ import { opsRoutes, type Readiness } from './ops.ts';
 import { planRequestRoute, planRoutes } from './plans.ts';
 import { answerClientError, problemHandler } from './problems.ts';
 import { challengeRoute, type ProofAtApi } from './proof.ts';
+import { streamRoutes, type StreamRoutes } from './streams.ts';
 import { replayRequestRoute, replayRoutes } from './replays.ts';
 import { leftoverRoutes } from './leftovers.ts';
 import { answerMissingRoutes } from './routing.ts';
@@ -45,6 +46,9 @@ export interface ApiOptions {
   readonly settleMs: number;
   readonly planTtlMs: number;
   readonly proof: ProofAtApi;
+  /** How long an Idempotency-Key and its answer are kept. */
+  readonly idempotencyKeepMs: number;
+  readonly streams: StreamRoutes['streams'];
   /** Of this software, for the API's description. */
   readonly version: string;
 }
@@ -101,6 +105,7 @@ async function addRoutes(app: FastifyInstance, options: ApiOptions): Promise<voi
       await v1.register(steeringRoutes(options), { prefix: '/replays' });
       await v1.register(leftoverRoutes(options), { prefix: '/replays' });
       await v1.register(manifestRoute(options), { prefix: '/replays' });
+      await v1.register(streamRoutes(options), { prefix: '/replays' });
     },
     { prefix: '/v1' },
   );

@@ -8,6 +8,7 @@ import type { JobId, TenantId } from '../domain/ids.ts';
 import type { ReplayStore, SteerRequest } from '../domain/replay-store.ts';
 import { principalOf } from './access.ts';
 import { replay } from './answers.ts';
+import { etagOf, ifMatchHeader, preconditionFailed, wantedVersions } from './conditional.ts';
 import type { ReplayRoutes } from './replays.ts';
 import { jobIdOf, noReplay } from './replay-lookup.ts';
 import { idParams, limitsChange, steeringReason } from './requests.ts';
@@ -52,23 +53,33 @@ export function steeringRoutes(options: ReplayRoutes): FastifyPluginAsyncTypebox
       operationId: 'changeReplay',
       summary: 'Change the limits of a replay, also while it runs',
       params: idParams,
+      headers: ifMatchHeader,
       body: limitsChange(maxRate),
     };
     app.patch('/:id', { schema: { ...change, response: { 202: replay } } }, async (request, reply) => {
       const { tenant, name } = principalOf(request);
       const id = jobIdOf(request);
       const { reason = '', ...change } = request.body;
-      await steer(store, tenant, id, { type: 'LIMITS_CHANGED', change, by: name, why: reason });
-      return reply.code(202).send(showReplay((await store.replay(tenant, id)) ?? noReplay(), options));
+      const asked = { type: 'LIMITS_CHANGED', change, by: name, why: reason } as const;
+      await steer(store, tenant, id, asked, wantedVersions(request));
+      const shown = showReplay((await store.replay(tenant, id)) ?? noReplay(), options);
+      return reply.code(202).header('etag', etagOf(shown)).send(shown);
     });
     return Promise.resolve();
   };
 }
 
-async function steer(store: ReplayStore, tenant: TenantId, id: JobId, request: SteerRequest): Promise<void> {
-  const result = await store.steer(tenant, id, request);
+async function steer(
+  store: ReplayStore,
+  tenant: TenantId,
+  id: JobId,
+  request: SteerRequest,
+  versions: readonly number[] | null = null,
+): Promise<void> {
+  const result = await store.steer(tenant, id, request, versions);
   if (result.ok) return;
   if (result.why === 'unknown_job') noReplay();
+  if (result.why === 'stale') throw preconditionFailed();
   const state = result.state ?? 'unknown';
   throw new RepriseError('illegal_state', `The replay is ${state}; ${WHEN[request.type]}.`);
 }

@@ -34,7 +34,7 @@ export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, http
     const value = inBody ? given : readNumbers(given, properties);
     if (checker.Check(value)) return { value };
     const faults = checker.Errors(value).flatMap((finding) => faultsOf(finding, properties, inBody));
-    const where = inBody ? 'body' : 'query';
+    const where = inBody ? 'body' : httpPart === 'headers' ? 'headers' : 'query';
     return {
       error: new RepriseError('invalid_request', `The ${where} is not valid; see errors.`, { faults }),
     };
@@ -43,18 +43,27 @@ export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, http
 
 function readNumbers(given: unknown, properties: Properties): unknown {
   const entries = Object.entries(given as Record<string, unknown>).map(([name, value]) => {
+    if (properties[name]?.type === 'array') return [name, readList(value)];
     const isNumber = typeof value === 'string' && /^-?\d{1,15}$/.test(value);
     return [name, isNumber && properties[name]?.type === 'integer' ? Number(value) : value];
   });
   return Object.fromEntries(entries);
 }
 
+/** A list is one parameter given several times, or once with commas. */
+const readList = (value: unknown): unknown =>
+  [value].flat().flatMap((part) => (typeof part === 'string' ? part.split(',') : [part]));
+
 function faultsOf(finding: Finding, properties: Properties, inBody: boolean): InputFault[] {
   const { keyword, instancePath, params } = finding;
-  const at = (path: string): string => (inBody ? path : path.slice(1));
+  // An item of a list that came as one parameter is told as that parameter.
+  const at = (path: string): string => (inBody ? path : (path.split('/')[1] ?? ''));
   const names = (key: string): string[] => (params as Record<string, string[]>)[key] ?? [];
   const inside = (name: string): string => at(`${instancePath}/${escapePointer(name)}`);
-  const { here, inner } = lookUp(properties, instancePath);
+  const { here, inner } = lookUp(
+    properties,
+    inBody ? instancePath : instancePath.replace(/^(\/[^/]*).*/, '$1'),
+  );
   switch (keyword) {
     case 'required':
       return names('requiredProperties').map((name) => ({

@@ -14,7 +14,10 @@ import type { ProofMode } from '../domain/proof.ts';
 import type { ReplayStore, WebhookPatch, WebhookView } from '../domain/replay-store.ts';
 import { principalOf } from './access.ts';
 import { pageOf, webhook, webhookWithSecret } from './answers.ts';
-import { pageAnswer, pageRequest } from './cursor.ts';
+import { ifMatchHeader, ifNoneMatchHeader, isUnchanged, NO_BODY, notModified } from './conditional.ts';
+import { etagOf, preconditionFailed, wantedVersions } from './conditional.ts';
+import { linked, pageAnswer, pageRequest } from './cursor.ts';
+import { idempotency } from './idempotency.ts';
 import { headersOf } from './request-profile.ts';
 import { idParams, pageQuery, webhookChange, webhookDraft } from './requests.ts';
 import { showWebhook } from './views.ts';
@@ -26,22 +29,36 @@ export interface WebhookRoutes {
   /** The deployment's most events/s per webhook. */
   readonly maxRate: number;
   readonly proof: { readonly mode: ProofMode };
+  readonly idempotencyKeepMs: number;
 }
 
 const LIST = 'webhooks';
 const MAX_KEY_BYTES = 255;
 const TAGS = { tags: ['webhooks'] };
 
-export function webhookRoutes({ store, checkUrl, maxRate, proof }: WebhookRoutes): FastifyPluginAsyncTypebox {
+const registration = {
+  ...TAGS,
+  operationId: 'registerWebhook',
+  summary: 'Register a webhook',
+  description:
+    'The secret is told in this answer alone. A repeat with the same Idempotency-Key is answered without it: who ' +
+    'lost the first answer has a new one made with PATCH {"rotateSecret": true}.',
+};
+
+export function webhookRoutes(options: WebhookRoutes): FastifyPluginAsyncTypebox {
+  const { store, checkUrl, maxRate, proof } = options;
   const show = (webhook: WebhookView) => showWebhook(webhook, proof.mode);
+  // Without its secret: a repeat is not told it, for it would have to be kept in clear.
+  const created = { status: 201, location: ({ id }: WebhookView) => `/v1/webhooks/${id}`, show };
+  const { headers: keyHeader, preHandler, once } = idempotency(options);
   return async (app) => {
-    const create = {
-      ...TAGS,
-      operationId: 'registerWebhook',
-      summary: 'Register a webhook',
+    const schema = {
+      ...registration,
+      headers: keyHeader,
       body: webhookDraft(maxRate),
+      response: { 201: webhookWithSecret },
     };
-    app.post('', { schema: { ...create, response: { 201: webhookWithSecret } } }, async (request, reply) => {
+    app.post('', { preHandler, schema }, async (request, reply) => {
       const { url, key = null, description = '', maxRate = null, concurrency = null } = request.body;
       const { contentType = DEFAULT_CONTENT_TYPE, headers = {}, notifications = [] } = request.body;
       if (key !== null) checkKey(key, principalOf(request).admin);
@@ -50,24 +67,27 @@ export function webhookRoutes({ store, checkUrl, maxRate, proof }: WebhookRoutes
       const { profile = 'standard' } = request.body;
       const sent = { delivery, contentType, headers: headersOf(headers), notifications, profile };
       const draft = { url, key, description, maxRate, concurrency, ...sent, secret: newSecret() };
-      const made = await store.createWebhook(principalOf(request).tenant, draft);
+      const { tenant } = principalOf(request);
+      const made = await store.createWebhook(tenant, draft, once(request, reply, created));
       if (made === 'key_taken') throw keyTaken();
       return reply
         .code(201)
-        .header('location', `/v1/webhooks/${made.id}`)
+        .header('location', created.location(made))
         .send({ ...show(made), secret: draft.secret });
     });
 
     const list = { ...TAGS, operationId: 'listWebhooks', summary: 'List webhooks', querystring: pageQuery };
-    app.get('', { schema: { ...list, response: { 200: pageOf(webhook) } } }, async (request) => {
+    app.get('', { schema: { ...list, response: { 200: pageOf(webhook) } } }, async (request, reply) => {
       const page = await store.webhooks(principalOf(request).tenant, pageRequest(LIST, request.query));
-      return pageAnswer(LIST, page, show);
+      return linked(request, reply, pageAnswer(LIST, page, show));
     });
 
     const look = { ...TAGS, operationId: 'getWebhook', summary: 'Look at a webhook', params: idParams };
-    app.get('/:id', { schema: { ...look, response: { 200: webhook } } }, async (request) => {
+    const shown = { headers: ifNoneMatchHeader, response: { 200: webhook, 304: notModified } };
+    app.get('/:id', { schema: { ...look, ...shown } }, async (request, reply) => {
       const found = await store.webhook(principalOf(request).tenant, webhookIdOf(request));
-      return show(found ?? noWebhook());
+      const answer = show(found ?? noWebhook());
+      return isUnchanged(request, reply, answer) ? reply.send(NO_BODY) : answer;
     });
 
     const change = {
@@ -75,15 +95,24 @@ export function webhookRoutes({ store, checkUrl, maxRate, proof }: WebhookRoutes
       operationId: 'changeWebhook',
       summary: 'Change a webhook; holds from the next attempt',
       params: idParams,
+      headers: ifMatchHeader,
     };
     const body = webhookChange(maxRate);
     app.patch(
       '/:id',
       { schema: { ...change, body, response: { 200: webhookWithSecret } } },
-      async (request) => {
+      async (request, reply) => {
         const patch = patchOf(request.body, checkUrl);
-        const changed = await store.patchWebhook(principalOf(request).tenant, webhookIdOf(request), patch);
+        const { tenant } = principalOf(request);
+        const changed = await store.patchWebhook(
+          tenant,
+          webhookIdOf(request),
+          patch,
+          wantedVersions(request),
+        );
+        if (changed === 'stale') throw preconditionFailed();
         const shown = show(changed ?? noWebhook());
+        reply.header('etag', etagOf(shown));
         return patch.secret === undefined ? shown : { ...shown, secret: patch.secret };
       },
     );

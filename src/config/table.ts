@@ -155,6 +155,24 @@ export const CONFIG_TABLE = {
     60 * MINUTE_MS,
     'How long a plan can be looked at and run.',
   ),
+  idempotencyKeepMs: usually(
+    'REPRISE_IDEMPOTENCY_KEEP_MS',
+    ms(MINUTE_MS, 366 * DAY_MS),
+    DAY_MS,
+    'How long an Idempotency-Key is kept with the answer to its first request.',
+  ),
+  maxStreams: usually(
+    'REPRISE_MAX_STREAMS',
+    integer(0, 10_000),
+    500,
+    'Streams of events that one instance feeds at a time.',
+  ),
+  maxStreamsPerTenant: usually(
+    'REPRISE_MAX_STREAMS_PER_TENANT',
+    integer(0, 10_000),
+    100,
+    'The same of one tenant.',
+  ),
   eventIdentity: usually(
     'REPRISE_EVENT_IDENTITY',
     oneOf(['value', 'value+time']),

@@ -27,6 +27,12 @@ export function newId(nowMs: number): string {
   return ((time << RANDOM_BITS) | BigInt(randomInt(2 ** Number(RANDOM_BITS)))).toString();
 }
 
+/** Ids of jobs that were born at `ms` or later are at least this, those born before are below. */
+export function firstIdAt(ms: number): string {
+  const first = BigInt(Math.max(0, ms - EPOCH_MS)) << RANDOM_BITS;
+  return (first > MAX_ID ? MAX_ID : first).toString();
+}
+
 /** Whether `text` is a decimal id below 2^63 without leading zeros. */
 export function isId(text: string): boolean {
   return /^(0|[1-9]\d{0,18})$/.test(text) && BigInt(text) <= MAX_ID;

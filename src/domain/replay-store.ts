@@ -7,6 +7,7 @@ import type { Fact, Proposal } from './fact.ts';
 import type { FixedHeaders } from './fixed-headers.ts';
 import type { JobId, PlanId, TenantId, WebhookId } from './ids.ts';
 import type { JobSpec, JobState, Limits, PlannedPins } from './job.ts';
+import type { Once, UsedKey } from './once.ts';
 import type { DeliveryProfile } from './message.ts';
 import type { MinuteEntry } from './minute-ledger.ts';
 import type { PlanDraft, PlanRefusal, PlanSpec, PlanView, ReplaysBeside } from './plan.ts';
@@ -22,6 +23,27 @@ export interface Page<Item> {
 export interface PageRequest {
   readonly limit: number;
   readonly cursor: string | null;
+}
+
+/** Which replays are listed: all of these at once. */
+export interface ReplayFilter {
+  /** Empty = any. */
+  readonly states: readonly JobState[];
+  readonly webhookId: WebhookId | null;
+  /** Requested in [from, to). */
+  readonly createdFromMs: number | null;
+  readonly createdToMs: number | null;
+}
+
+/** What tells whether there is news of a job. */
+export interface JobLook {
+  readonly id: JobId;
+  readonly tenant: TenantId;
+  readonly state: JobState;
+  /** Seq of the last fact. */
+  readonly version: number;
+  /** Another text with each fact, step of progress and heartbeat. */
+  readonly revision: string;
 }
 
 /** A webhook as its tenant sees it; the secret is told once, at creation. */
@@ -92,10 +114,26 @@ export interface ManifestPage {
 
 /** The API's side: every call carries the tenant; a foreign id is an absent one. */
 export interface ReplayStore {
-  createWebhook(tenant: TenantId, draft: WebhookDraft): Promise<WebhookView | 'key_taken'>;
+  /** What this key was used for; null = it is free, or its first request still runs. */
+  usedKey(tenant: TenantId, key: string): Promise<UsedKey | null>;
+  /**
+   * With `once` (here and below): throws `idempotency_in_progress` or `idempotency_mismatch`, and keeps its answer in
+   * the transaction that creates.
+   */
+  createWebhook(
+    tenant: TenantId,
+    draft: WebhookDraft,
+    once?: Once<WebhookView> | null,
+  ): Promise<WebhookView | 'key_taken'>;
   webhook(tenant: TenantId, id: WebhookId): Promise<WebhookView | null>;
   webhooks(tenant: TenantId, page: PageRequest): Promise<Page<WebhookView>>;
-  patchWebhook(tenant: TenantId, id: WebhookId, patch: WebhookPatch): Promise<WebhookView | null>;
+  /** `versions`: changed only if it has one of these. */
+  patchWebhook(
+    tenant: TenantId,
+    id: WebhookId,
+    patch: WebhookPatch,
+    versions?: readonly number[] | null,
+  ): Promise<WebhookView | 'stale' | null>;
   deleteWebhook(tenant: TenantId, id: WebhookId): Promise<'deleted' | 'absent' | 'has_live_jobs'>;
   /** Inserts the job with its REQUESTED fact; spec without webhookId and key, which the webhook's row gives. */
   requestReplay(
@@ -103,6 +141,7 @@ export interface ReplayStore {
     webhookId: WebhookId,
     spec: Omit<JobSpec, 'webhookId' | 'key'>,
     by: string,
+    once?: Once<JobView> | null,
   ): Promise<JobView | 'no_webhook'>;
   /** Keeps a plan for `ttlMs`, by the database's clock. */
   createPlan(tenant: TenantId, draft: PlanDraft, ttlMs: number): Promise<PlanView | 'no_webhook'>;
@@ -114,6 +153,7 @@ export interface ReplayStore {
     webhookId: WebhookId,
     spec: PlanSpec & { readonly plan: PlannedPins },
     by: string,
+    once?: Once<JobView> | null,
   ): Promise<JobView | 'no_webhook' | PlanRefusal>;
   /** Other replays of the webhook that a plan of this range should mention. */
   replaysBeside(
@@ -122,7 +162,7 @@ export interface ReplayStore {
     range: { readonly fromMs: number; readonly toMs: number },
   ): Promise<ReplaysBeside>;
   replay(tenant: TenantId, id: JobId): Promise<JobView | null>;
-  replays(tenant: TenantId, page: PageRequest): Promise<Page<JobView>>;
+  replays(tenant: TenantId, page: PageRequest, filter?: ReplayFilter): Promise<Page<JobView>>;
   transitions(tenant: TenantId, id: JobId, page: PageRequest): Promise<Page<Transition> | null>;
   /** Oldest minute first. */
   manifest(tenant: TenantId, id: JobId, page: PageRequest): Promise<ManifestPage | null>;
@@ -132,9 +172,28 @@ export interface ReplayStore {
    * A new job for what this one left undone: its open dead letters, or everything (`remainder`, of an ended job).
    * Asked again it answers the job that was made the first time.
    */
-  takeUp(tenant: TenantId, id: JobId, request: TakeUpRequest): Promise<JobView | TakeUpRefusal>;
+  takeUp(
+    tenant: TenantId,
+    id: JobId,
+    request: TakeUpRequest,
+    once?: Once<JobView> | null,
+  ): Promise<JobView | TakeUpRefusal>;
   /** Records a pause, resume, cancel or change of limits; any instance may. */
-  steer(tenant: TenantId, id: JobId, request: SteerRequest): Promise<CommitResult>;
+  steer(
+    tenant: TenantId,
+    jobId: JobId,
+    request: SteerRequest,
+    versions?: readonly number[] | null,
+  ): Promise<CommitResult>;
+  /** What may have changed of these jobs, cheaply; those that are gone are left out. Whose they are was asked before. */
+  lookAt(ids: readonly JobId[]): Promise<readonly JobLook[]>;
+  /** Without their gaps. */
+  jobs(ids: readonly JobId[]): Promise<readonly JobView[]>;
+  /** Per job at most `limit` facts with seq > `after`, in order. */
+  transitionsAfter(
+    wanted: readonly { readonly id: JobId; readonly after: number }[],
+    limit: number,
+  ): Promise<ReadonlyMap<JobId, readonly Transition[]>>;
   /** Resolves when the database answers. */
   ping(): Promise<void>;
   nowMs(): Promise<number>;

@@ -45,6 +45,8 @@ export interface Signals {
   'pool.polled': { claimed: number; reclaimed: number; durationMs: number };
   'store.commit': { fact: string; durationMs: number };
   'store.retry': { errno: number; attempt: number };
+  'stream.open': { change: number };
+  'stream.dropped': { jobId: string };
   'http.failed': { route: string; error: string };
 }
 
@@ -99,6 +101,8 @@ export const SIGNALS: Readonly<
   'pool.polled': { level: 'none', message: 'pool polled' },
   'store.commit': { level: 'none', message: 'fact committed' },
   'store.retry': { level: 'debug', message: 'transaction tried again' },
+  'stream.open': { level: 'none', message: 'open streams changed' },
+  'stream.dropped': { level: 'debug', message: 'stream dropped: its client does not read' },
   'http.failed': { level: 'error', message: 'request failed unexpectedly' },
 };
 

@@ -120,10 +120,13 @@ export interface Claim {
 
 export type CommitResult =
   | { readonly ok: true; readonly facts: readonly Fact[]; readonly state: JobState }
-  /** `fenced`: the lease is not this one's any more; `illegal`: the machine refuses the fact in this state. */
+  /**
+   * `fenced`: the lease is not this one's any more; `illegal`: the machine refuses the fact in this state; `stale`: it
+   * has none of the versions that the change was meant for.
+   */
   | {
       readonly ok: false;
-      readonly why: 'fenced' | 'illegal' | 'unknown_job';
+      readonly why: 'fenced' | 'illegal' | 'stale' | 'unknown_job';
       readonly state: JobState | null;
     };
 
@@ -176,6 +179,8 @@ export interface JobStore {
    * of theirs, and tells how many: only ended jobs, and none that a live one still needs.
    */
   prune(retentionMs: number, limit: number): Promise<number>;
+  /** Removes up to `limit` idempotency keys that are over, and tells how many. */
+  pruneKeys(limit: number): Promise<number>;
   /** The database's clock, ms since 1970. */
   nowMs(): Promise<number>;
 }

@@ -21,11 +21,13 @@ export interface CommitRequest {
   readonly write?: CutWrite;
   /** Whose job it has to be; a foreign one is an absent one. */
   readonly tenant?: string;
+  /** Only if it has one of these versions. */
+  readonly versions?: readonly number[] | null;
 }
 
 export async function commitFact(db: Database, request: CommitRequest): Promise<CommitResult> {
   const startedMs = performance.now();
-  const { jobId, lease, write, tenant } = request;
+  const { jobId, lease, write, tenant, versions = null } = request;
   const tag = randomBytes(16).toString('base64url');
   const result = await inTransaction<CommitResult>(db, async (tx, doubt) => {
     const locked = await lockJob(tx, jobId);
@@ -38,6 +40,8 @@ export async function commitFact(db: Database, request: CommitRequest): Promise<
       const last = done.at(-1);
       if (last) return undo({ ok: true, facts: done.map(({ fact }) => fact), state: last.state });
     }
+    if (versions && !versions.includes(row.version))
+      return undo({ ok: false, why: 'stale', state: row.state });
     if (lease && !holds(row, lease)) return undo({ ok: false, why: 'fenced', state: row.state });
     const proposal = proposalOf(request.proposal, row);
     const move = write ? { proposal, tag, write } : { proposal, tag };

@@ -5,7 +5,7 @@ import type { Fact } from '../domain/fact.ts';
 import type { JobState } from '../domain/job.ts';
 import type { Page, PageRequest, Transition } from '../domain/replay-store.ts';
 import type { Decided } from '../machines/replay-job/decide.ts';
-import type { Tables } from './schema.ts';
+import type { JobTransitionRow, Tables } from './schema.ts';
 import type { Kysely } from 'kysely';
 import type { Tx } from './transaction.ts';
 import { bigint, clip, cursorOf, fromDatetime, fromJson, toDatetime, toJson } from './values.ts';
@@ -87,7 +87,12 @@ export async function readTransitions(
     .orderBy('seq')
     .limit(limit + 1)
     .execute();
-  const items = rows.slice(0, limit).map((row) => ({
+  const items = rows.slice(0, limit).map(transitionOf);
+  return { items, nextCursor: rows.length > limit ? String(items.at(-1)?.seq) : null };
+}
+
+export function transitionOf(row: JobTransitionRow): Transition {
+  return {
     seq: row.seq,
     type: row.type,
     from: row.from_state,
@@ -98,8 +103,7 @@ export async function readTransitions(
     by: row.by_whom,
     why: row.why,
     body: factOf(row.body),
-  }));
-  return { items, nextCursor: rows.length > limit ? String(items.at(-1)?.seq) : null };
+  };
 }
 
 const factOf = (body: unknown): Fact => fromJson<Fact>(body);

@@ -9,6 +9,7 @@ import { readFacts } from './history.ts';
 import { forgetSilentInstances, removeInstance, upsertInstance } from './instances.ts';
 import { beat, writeCut } from './lease.ts';
 import { lookAtLeased, readClock } from './look.ts';
+import { pruneKeys } from './once.ts';
 import { prunePlans } from './plans.ts';
 import { pruneSome } from './prune.ts';
 import { withRetries } from './retries.ts';
@@ -36,6 +37,7 @@ export function createJobStore(db: Database): JobStore {
       await prunePlans(db);
       return await pruneSome(db, retentionMs, limit);
     },
+    pruneKeys: (limit) => pruneKeys(db, limit),
     nowMs: () => withRetries(emit, () => readClock(sessions)),
   };
 }

@@ -8,6 +8,7 @@ import * as first from './migrations/0001-first.ts';
 import * as afterwards from './migrations/0002-afterwards.ts';
 import * as keyHash from './migrations/0003-key-hash.ts';
 import * as sites from './migrations/0004-sites.ts';
+import * as idempotency from './migrations/0005-idempotency.ts';
 import * as plans from './migrations/0006-plans.ts';
 import * as outbox from './migrations/0007-outbox.ts';
 import * as proof from './migrations/0008-proof.ts';
@@ -18,6 +19,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0002-afterwards': afterwards,
   '0003-key-hash': keyHash,
   '0004-sites': sites,
+  '0005-idempotency': idempotency,
   '0006-plans': plans,
   '0007-outbox': outbox,
   '0008-proof': proof,

@@ -14,6 +14,7 @@ import type { Database } from './database.ts';
 import { isDuplicateKey } from './failures.ts';
 import { readClock } from './look.ts';
 import { insertReplay } from './replays.ts';
+import type { NewReplay } from './replays.ts';
 import { withRetries } from './retries.ts';
 import type { PlanRow, Tables } from './schema.ts';
 import type { Tx } from './transaction.ts';
@@ -84,16 +85,14 @@ export async function readPlan(db: Kysely<Tables>, tenant: TenantId, id: PlanId)
   return row ? viewOf(row) : null;
 }
 
-export function runPlan(
-  db: Database,
-  tenant: TenantId,
-  webhookId: WebhookId,
-  spec: PlanSpec & { readonly plan: PlannedPins },
-  by: string,
-): Promise<JobView | 'no_webhook' | PlanRefusal> {
-  const { planId } = spec.plan;
-  return insertReplay<PlanRefusal>(db, tenant, webhookId, spec, by, (tx, jobId) =>
-    takePlan(tx, tenant, webhookId, planId, jobId),
+export interface PlanRun extends NewReplay {
+  readonly asked: PlanSpec & { readonly plan: PlannedPins };
+}
+
+export function runPlan(db: Database, run: PlanRun): Promise<JobView | 'no_webhook' | PlanRefusal> {
+  const { tenant, webhookId, asked } = run;
+  return insertReplay<PlanRefusal>(db, run, (tx, jobId) =>
+    takePlan(tx, tenant, webhookId, asked.plan.planId, jobId),
   );
 }
 

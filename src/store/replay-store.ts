@@ -8,10 +8,13 @@ import { readGauges } from './gauges.ts';
 import type { StoreGauges } from './gauges.ts';
 import { readClock } from './look.ts';
 import { readManifest } from './manifest.ts';
+import { readUsedKey } from './once.ts';
 import { insertPlan, readPlan, readReplaysBeside, runPlan } from './plans.ts';
-import { insertReplay, readReplay, readReplays, readReplayTransitions } from './replays.ts';
+import { readReplays } from './replay-list.ts';
+import { insertReplay, readReplay, readReplayTransitions } from './replays.ts';
 import { withRetries } from './retries.ts';
 import { takeUp } from './take-up.ts';
+import { lookAt, readJobs, readTransitionsOf } from './watch.ts';
 import { readWebhook, readWebhooks } from './webhook-reads.ts';
 import { changeWebhook, createWebhook, removeWebhook } from './webhooks.ts';
 
@@ -19,24 +22,31 @@ export function createReplayStore(db: Database): ReplayStore & { gauges(): Promi
   const { sessions, emit } = db;
   const reading = <Value>(read: () => Promise<Value>): Promise<Value> => withRetries(emit, read);
   return {
-    createWebhook: (tenant, draft) => createWebhook(db, tenant, draft),
+    usedKey: (tenant, key) => reading(() => readUsedKey(sessions, tenant, key)),
+    createWebhook: (tenant, draft, once = null) => createWebhook(db, tenant, draft, once),
     webhook: (tenant, id) => reading(() => readWebhook(sessions, tenant, id)),
     webhooks: (tenant, page) => reading(() => readWebhooks(sessions, tenant, page)),
-    patchWebhook: (tenant, id, patch) => changeWebhook(db, tenant, id, patch),
+    patchWebhook: (tenant, id, patch, versions = null) => changeWebhook(db, tenant, id, patch, versions),
     deleteWebhook: (tenant, id) => removeWebhook(db, tenant, id),
-    requestReplay: (tenant, webhookId, spec, by) => insertReplay(db, tenant, webhookId, spec, by),
+    requestReplay: (tenant, webhookId, spec, by, once = null) =>
+      insertReplay(db, { tenant, webhookId, asked: spec, by, once }),
     createPlan: (tenant, draft, ttlMs) => insertPlan(db, tenant, draft, ttlMs),
     plan: (tenant, id) => reading(() => readPlan(sessions, tenant, id)),
-    runPlan: (tenant, webhookId, spec, by) => runPlan(db, tenant, webhookId, spec, by),
+    runPlan: (tenant, webhookId, spec, by, once = null) =>
+      runPlan(db, { tenant, webhookId, asked: spec, by, once }),
     replaysBeside: (tenant, webhookId, range) =>
       reading(() => readReplaysBeside(sessions, tenant, webhookId, range)),
     replay: (tenant, id) => reading(() => readReplay(sessions, tenant, id)),
-    replays: (tenant, page) => reading(() => readReplays(sessions, tenant, page)),
+    replays: (tenant, page, filter) => reading(() => readReplays(sessions, tenant, page, filter)),
     transitions: (tenant, id, page) => reading(() => readReplayTransitions(sessions, tenant, id, page)),
     manifest: (tenant, id, page) => reading(() => readManifest(sessions, tenant, id, page)),
     deadLetters: (tenant, id, page) => reading(() => readDeadLetters(sessions, tenant, id, page)),
-    takeUp: (tenant, id, request) => takeUp(db, tenant, id, request),
-    steer: (tenant, jobId, request) => commitFact(db, { jobId, proposal: request, tenant }),
+    takeUp: (tenant, id, request, once = null) => takeUp(db, tenant, id, request, once),
+    steer: (tenant, jobId, request, versions = null) =>
+      commitFact(db, { jobId, proposal: request, tenant, versions }),
+    lookAt: (ids) => reading(() => lookAt(sessions, ids)),
+    jobs: (ids) => reading(() => readJobs(sessions, ids)),
+    transitionsAfter: (wanted, limit) => reading(() => readTransitionsOf(sessions, wanted, limit)),
     ping: async () => {
       await reading(() => readClock(sessions));
     },

@@ -1,4 +1,4 @@
-// Replay jobs from the API's side: request, read, list, steer. Every query carries the tenant; a foreign id is
+// Replay jobs from the API's side: request and read (replay-list.ts lists). Every query carries the tenant; a foreign id is
 // an absent one.
 
 import { randomBytes } from 'node:crypto';
@@ -12,6 +12,7 @@ import { NO_COUNTS } from '../domain/job.ts';
 import type { Counts, JobSpec } from '../domain/job.ts';
 import { keyHash } from '../domain/partitioner.ts';
 import type { Page, PageRequest, Transition } from '../domain/replay-store.ts';
+import type { Once } from '../domain/once.ts';
 import type { JobView } from '../domain/store.ts';
 import { foresee } from './advance.ts';
 import { readGaps } from './cut-rows.ts';
@@ -20,10 +21,11 @@ import { isDuplicateKey } from './failures.ts';
 import { insertFacts, readTransitions } from './history.ts';
 import { columnsOf, viewOf } from './job-row.ts';
 import type { ReplayJobRow, Tables } from './schema.ts';
-import { inTransaction, keep, undo } from './transaction.ts';
+import { onceInTransaction } from './once.ts';
+import { keep, undo } from './transaction.ts';
 import type { Tx } from './transaction.ts';
 import { isTurnFree, lockWebhook } from './turn.ts';
-import { bigint, cursorOf, fromDatetime, toDatetime, toJson } from './values.ts';
+import { bigint, fromDatetime, toDatetime, toJson } from './values.ts';
 import { keyText } from './webhook-reads.ts';
 import { profileOf } from './proofs.ts';
 
@@ -31,20 +33,25 @@ export type RequestedSpec = Omit<JobSpec, 'webhookId' | 'key'>;
 
 const FRESH_IDS = 3;
 
+export interface NewReplay {
+  readonly tenant: TenantId;
+  readonly webhookId: WebhookId;
+  readonly asked: RequestedSpec;
+  readonly by: string;
+  readonly once: Once<JobView> | null;
+}
+
 /** What else the job's own transaction does, under the webhook's lock; anything but null undoes it and is the answer. */
 export type Admit<Refusal> = (tx: Tx, id: JobId) => Promise<Refusal | null>;
 
 export async function insertReplay<Refusal = never>(
   db: Database,
-  tenant: TenantId,
-  webhookId: WebhookId,
-  asked: RequestedSpec,
-  by: string,
+  replay: NewReplay,
   admit?: Admit<Refusal>,
 ): Promise<JobView | 'no_webhook' | Refusal> {
   for (let tries = 1; ; tries++) {
     try {
-      return await tryToInsert(db, tenant, webhookId, asked, by, admit);
+      return await tryToInsert(db, replay, admit);
     } catch (error) {
       if (!isDuplicateKey(error) || tries === FRESH_IDS) throw error;
     }
@@ -54,14 +61,11 @@ export async function insertReplay<Refusal = never>(
 /** Under the webhook's lock, which decides about the turn (turn.ts) and against a deletion meanwhile. */
 function tryToInsert<Refusal>(
   db: Database,
-  tenant: TenantId,
-  webhookId: WebhookId,
-  asked: RequestedSpec,
-  by: string,
+  { tenant, webhookId, asked, by, once }: NewReplay,
   admit: Admit<Refusal> | undefined,
 ): Promise<JobView | 'no_webhook' | Refusal> {
   let id: string | null = null;
-  return inTransaction<JobView | 'no_webhook' | Refusal>(db, async (tx, doubt) => {
+  return onceInTransaction<JobView, 'no_webhook' | Refusal>(db, once, async (tx, doubt) => {
     const webhook = await lockWebhook(tx, webhookId);
     if (doubt && id !== null) {
       const mine = await selectJob(tx, tenant, id);
@@ -153,27 +157,6 @@ export async function readReplay(db: Kysely<Tables>, tenant: TenantId, id: JobId
 export async function viewWithGaps(db: Kysely<Tables>, row: ReplayJobRow): Promise<JobView> {
   const gaps = await readGaps(db, [row.id]);
   return viewOf(row, gaps(row.id));
-}
-
-/** Newest first. */
-export async function readReplays(
-  db: Kysely<Tables>,
-  tenant: TenantId,
-  { limit, cursor }: PageRequest,
-): Promise<Page<JobView>> {
-  let query = db.selectFrom('replay_jobs').selectAll().where('tenant', '=', tenant);
-  if (cursor !== null) query = query.where('id', '<', bigint(cursorOf(cursor)));
-  const rows = await query
-    .orderBy('id', 'desc')
-    .limit(limit + 1)
-    .execute();
-  const shown = rows.slice(0, limit);
-  const gaps = await readGaps(
-    db,
-    shown.map((row) => row.id),
-  );
-  const items = shown.map((row) => viewOf(row, gaps(row.id)));
-  return { items, nextCursor: rows.length > limit ? (items.at(-1)?.id ?? null) : null };
 }
 
 export async function readReplayTransitions(

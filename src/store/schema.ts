@@ -149,6 +149,17 @@ export interface OutboxRow {
   settled_at: string | null;
 }
 
+export interface IdempotencyKeyRow {
+  tenant: string;
+  idem_key: string;
+  request_hash: string;
+  tag: string;
+  status: number | null;
+  location: string | null;
+  body: string | null;
+  expires_at: string;
+}
+
 export interface InstanceRow {
   id: string;
   version: string;
@@ -167,4 +178,5 @@ export interface Tables {
   replay_plans: PlanRow;
   instances: InstanceRow;
   outbox: OutboxRow;
+  idempotency_keys: IdempotencyKeyRow;
 }

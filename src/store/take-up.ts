@@ -10,6 +10,7 @@ import type { JobId, TenantId } from '../domain/ids.ts';
 import { NO_COUNTS } from '../domain/job.ts';
 import type { Counts, JobSpec, Position } from '../domain/job.ts';
 import type { Cut } from '../domain/cut.ts';
+import type { Once } from '../domain/once.ts';
 import type { JobView } from '../domain/store.ts';
 import { goneOf, lettersOf, possibleRepeats, remainderOf } from '../domain/undone.ts';
 import type { TakenUp } from '../domain/undone.ts';
@@ -19,7 +20,8 @@ import { hasOpenLetters, takeLetters } from './dead-letters.ts';
 import { readFacts } from './history.ts';
 import { bearJob, selectJob, viewWithGaps } from './replays.ts';
 import type { ReplayJobRow } from './schema.ts';
-import { inTransaction, keep, undo } from './transaction.ts';
+import { onceInTransaction } from './once.ts';
+import { keep, undo } from './transaction.ts';
 import type { Tx } from './transaction.ts';
 import { lockWebhook } from './turn.ts';
 import { bigint, fromDatetime, fromJson } from './values.ts';
@@ -27,15 +29,22 @@ import { profileOf } from './proofs.ts';
 
 type Answer = JobView | TakeUpRefusal;
 
-export function takeUp(db: Database, tenant: TenantId, id: JobId, request: TakeUpRequest): Promise<Answer> {
-  return inTransaction<Answer>(db, async (tx) => {
+export function takeUp(
+  db: Database,
+  tenant: TenantId,
+  id: JobId,
+  request: TakeUpRequest,
+  once: Once<JobView> | null,
+): Promise<Answer> {
+  return onceInTransaction<JobView, TakeUpRefusal>(db, once, async (tx) => {
     const seen = await selectJob(tx, tenant, id);
     if (!seen) return undo('unknown_job');
     const webhook = await lockWebhook(tx, seen.webhook_id);
     if (!webhook || webhook.deleted_at !== null) return undo('no_webhook');
     // Again, under the lock: a doubted COMMIT, or somebody who asked at the same time.
     const earlier = await earlierChild(tx, tenant, id, request.kind);
-    if (earlier) return undo(earlier);
+    // Nothing is written but the key, if there is one: it goes on meaning this child.
+    if (earlier) return keep(earlier);
     const parent = await lockParent(tx, tenant, id);
     if (!parent) return undo('unknown_job');
     const nowMs = fromDatetime(webhook.now);

@@ -5,11 +5,13 @@
 
 import { newId } from '../domain/ids.ts';
 import type { TenantId, WebhookId } from '../domain/ids.ts';
+import type { Once } from '../domain/once.ts';
 import type { WebhookDraft, WebhookPatch, WebhookView } from '../domain/replay-store.ts';
 import { statesTagged } from '../machines/replay-job/decide.ts';
 import type { Database } from './database.ts';
 import { isDuplicateKey } from './failures.ts';
 import { readClock } from './look.ts';
+import { onceInTransaction } from './once.ts';
 import { provesAnew } from './proofs.ts';
 import type { WebhookRow } from './schema.ts';
 import { inTransaction, keep, undo } from './transaction.ts';
@@ -25,10 +27,11 @@ export async function createWebhook(
   db: Database,
   tenant: TenantId,
   draft: WebhookDraft,
+  once: Once<WebhookView> | null,
 ): Promise<WebhookView | 'key_taken'> {
   for (let tries = 1; ; tries++) {
     try {
-      const created = await tryToCreate(db, tenant, draft);
+      const created = await tryToCreate(db, tenant, draft, once);
       if (created !== 'key_taken' || draft.key !== null || tries === FRESH_IDS) return created;
     } catch (error) {
       // Lost a race for the key or the id: the next run sees who was first.
@@ -37,9 +40,14 @@ export async function createWebhook(
   }
 }
 
-async function tryToCreate(db: Database, tenant: TenantId, draft: WebhookDraft) {
+async function tryToCreate(
+  db: Database,
+  tenant: TenantId,
+  draft: WebhookDraft,
+  once: Once<WebhookView> | null,
+) {
   let id: string | null = null;
-  return inTransaction<WebhookView | 'key_taken'>(db, async (tx, doubt) => {
+  return onceInTransaction<WebhookView, 'key_taken'>(db, once, async (tx, doubt) => {
     if (doubt && id !== null) {
       const mine = await selectWebhook(tx, tenant, id);
       if (mine) return undo(webhookViewOf(mine));
@@ -104,10 +112,18 @@ const changesProfile = ({ delivery, contentType, headers, notifications }: Webho
   [delivery, contentType, headers, notifications].some((field) => field !== undefined);
 
 /** A new secret replaces the old ones: whoever changes it because it leaked wants it dead. */
-export function changeWebhook(db: Database, tenant: TenantId, id: WebhookId, patch: WebhookPatch) {
-  return inTransaction<WebhookView | null>(db, async (tx) => {
+export function changeWebhook(
+  db: Database,
+  tenant: TenantId,
+  id: WebhookId,
+  patch: WebhookPatch,
+  versions: readonly number[] | null,
+) {
+  return inTransaction<WebhookView | 'stale' | null>(db, async (tx) => {
     const row = await lockWebhook(tx, id);
     if (row?.tenant !== tenant || row.deleted_at !== null) return undo(null);
+    // Also after a COMMIT without an answer that was done: then the client looks and finds its change.
+    if (versions && !versions.includes(row.version)) return undo('stale');
     const changes = {
       ...(patch.url === undefined ? {} : { url: patch.url }),
       ...(patch.description === undefined ? {} : { description: patch.description }),

@@ -113,6 +113,8 @@ export const SIGNAL_METRICS = {
   validityChanges: counter('webhook_validity_changes_total', 'Webhooks that became valid or invalid.', [
     'to',
   ]),
+  streams: gauge('streams_open', 'Streams of replays that this instance feeds now.'),
+  streamsDropped: counter('streams_dropped_total', 'Streams ended because their client did not read.'),
   httpFailures: counter('http_failures_total', 'Requests that failed unexpectedly.', ['route']),
 } as const satisfies Record<string, Metric>;
 

@@ -116,6 +116,8 @@ function edges(meter: Meters, count: Count, time: Time) {
       meter(M.databaseUp).set(0);
     },
     'database.back': () => meter(M.databaseUp).set(1),
+    'stream.open': ({ change }) => meter(M.streams).add(change),
+    'stream.dropped': () => count(M.streamsDropped),
     'http.failed': ({ route }) => count(M.httpFailures, { route }),
     'instance.started': NOTHING,
     'instance.stopping': NOTHING,

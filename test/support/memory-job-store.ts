@@ -119,6 +119,7 @@ export class MemoryJobStore extends MemoryCut {
         }),
       instanceAlive: () => Promise.resolve(),
       instanceGone: () => Promise.resolve(),
+      pruneKeys: () => Promise.resolve(0),
       prune: (retentionMs, limit) => Promise.resolve(limit > 0 ? this.#prune(retentionMs) : 0),
       nowMs: () => Promise.resolve(this.clockMs),
     };

@@ -3,12 +3,12 @@
 
 import { randomUUID } from 'node:crypto';
 import { Prover } from '../../../src/actors/prover.ts';
-import { createApi } from '../../../src/api/server.ts';
+import { createApi, type ApiOptions } from '../../../src/api/server.ts';
 import type { Readiness } from '../../../src/api/ops.ts';
 import type { Problem } from '../../../src/api/problems.ts';
 import type { Principal } from '../../../src/api/access.ts';
 import { RepriseError } from '../../../src/domain/errors.ts';
-import { asTenantId } from '../../../src/domain/ids.ts';
+import { asTenantId, type TenantId } from '../../../src/domain/ids.ts';
 import type { Planner } from '../../../src/domain/plan.ts';
 import type { ProofPolicy } from '../../../src/domain/proof.ts';
 import type { SignalName } from '../../../src/domain/signals.ts';
@@ -17,8 +17,7 @@ import { createProofStore } from '../../../src/store/proof-store.ts';
 import { createReplayStore } from '../../../src/store/replay-store.ts';
 import { createGuard } from '../../../src/webhook/guard.ts';
 import { createProber } from '../../../src/webhook/prober.ts';
-import { freshDatabase } from '../../support/database.ts';
-import type { TestDatabase } from '../../support/database.ts';
+import { freshDatabase, type TestDatabase } from '../../support/database.ts';
 
 export const DAY_MS = 86_400_000;
 export const LOOKBACK_MS = 5 * DAY_MS;
@@ -41,6 +40,8 @@ export interface Got {
 
 export interface ApiUnderTest {
   readonly url: string;
+  readonly tenant: TenantId;
+  readonly signals: { readonly name: SignalName; readonly fields: unknown }[];
   readonly store: ReplayStore;
   readonly database: TestDatabase;
   readonly heard: SignalName[];
@@ -61,11 +62,17 @@ export const USER_KEY = `user-${randomUUID()}`;
 export const FOREIGN_KEY = `foreign-${randomUUID()}`;
 
 export interface Setting {
+  /** Another instance over the same database, of the same tenant. */
+  readonly beside?: ApiUnderTest;
+  readonly poolSize?: number;
+  readonly streams?: Partial<ApiOptions['streams']>;
   readonly proof?: Partial<ProofPolicy>;
   readonly planner?: Planner;
   readonly settleMs?: number;
   readonly planTtlMs?: number;
 }
+
+const STREAMS = { most: 100, mostPerTenant: 50, pollMs: 20, heartbeatMs: 15_000, stallMs: 30_000 };
 
 /** For those that make none. */
 const NO_LOG: Planner = {
@@ -74,12 +81,16 @@ const NO_LOG: Planner = {
 
 export async function openApi(
   change: (store: ReplayStore) => ReplayStore = (store) => store,
-  setting: Setting = {},
+  { beside, poolSize = 2, streams = {}, ...setting }: Setting = {},
 ): Promise<ApiUnderTest> {
-  const database = await freshDatabase();
+  const database = beside?.database ?? (await freshDatabase());
   const heard: SignalName[] = [];
-  const emit = (name: SignalName) => void heard.push(name);
-  const db = database.open({ poolSize: 2 });
+  const signals: { name: SignalName; fields: unknown }[] = [];
+  const emit = (name: SignalName, fields: unknown) => {
+    heard.push(name);
+    signals.push({ name, fields });
+  };
+  const db = database.open({ poolSize });
   const store = createReplayStore(db);
   const guard = createGuard(['127.0.0.0/8']);
   const ending = new AbortController();
@@ -88,7 +99,7 @@ export async function openApi(
     { store: createProofStore(db), probe: createProber(guard), emit, random: () => 0.5, policy: proving },
     ending.signal,
   );
-  const tenant = asTenantId(`t-${randomUUID()}`);
+  const tenant = beside?.tenant ?? asTenantId(`t-${randomUUID()}`);
   const people: Record<string, Principal> = {
     [ADMIN_KEY]: { tenant, admin: true, name: 'the admin' },
     [USER_KEY]: { tenant, admin: false, name: 'the user' },
@@ -118,11 +129,15 @@ export async function openApi(
         return answer === 'absent' ? null : typeof answer === 'string' ? 'busy' : answer;
       },
     },
+    idempotencyKeepMs: DAY_MS,
+    streams: { ...STREAMS, ...streams },
     version: '0.0.0',
   });
   const base = await api.listen({ host: '127.0.0.1', port: 0 });
   const under: ApiUnderTest = {
     url: base,
+    tenant,
+    signals,
     store,
     database,
     heard,
@@ -137,7 +152,7 @@ export async function openApi(
     close: async () => {
       ending.abort();
       await api.close();
-      await database.drop();
+      if (!beside) await database.drop();
     },
   };
   return under;

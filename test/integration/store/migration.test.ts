@@ -20,6 +20,9 @@ describe('a database of the first version', () => {
     ),
     'DROP TABLE replay_plans',
     'DROP TABLE outbox',
+    'ALTER TABLE replay_jobs DROP INDEX replay_jobs_of_webhook',
+    'ALTER TABLE replay_jobs DROP INDEX replay_jobs_state',
+    'DROP TABLE idempotency_keys',
     'ALTER TABLE replay_jobs DROP KEY replay_jobs_claim, ADD KEY replay_jobs_claim (state, turn, id)',
     'ALTER TABLE replay_jobs DROP COLUMN key_hash',
     'ALTER TABLE dead_letters DROP INDEX dead_letters_by',
@@ -119,7 +122,8 @@ describe('a database of the first version', () => {
 
   /** What tells one schema from another, whatever the order in which indexes were added. */
   async function schemaOf(database: TestDatabase): Promise<readonly string[]> {
-    const names = ['replay_plans', 'replay_jobs', 'dead_letters', 'webhooks', 'job_transitions', 'outbox'];
+    const names = ['replay_plans', 'replay_jobs', 'idempotency_keys', 'dead_letters', 'webhooks'];
+    names.push('job_transitions', 'outbox');
     const made = await Promise.all(
       names.map((name) => database.query<Record<string, string>>(`SHOW CREATE TABLE ${name}`)),
     );

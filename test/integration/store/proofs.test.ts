@@ -8,6 +8,7 @@ import type { ProofStore } from '../../../src/domain/proof.ts';
 import { createProofStore } from '../../../src/store/proof-store.ts';
 import { draft, freshStores, newReplay, TENANT } from '../../support/database.ts';
 import type { Stores } from '../../support/database.ts';
+import type { WebhookPatch, WebhookView } from '../../../src/domain/replay-store.ts';
 
 let stores: Stores;
 let proofs: ProofStore;
@@ -43,6 +44,11 @@ async function begun(id: WebhookId, moment: 'now' | 'asked' | 'due' = 'now'): Pr
 }
 
 const validityOf = async (id: WebhookId) => (await stores.replays.webhook(TENANT, id))?.validity;
+const changedWebhook = async (id: WebhookId, patch: WebhookPatch): Promise<WebhookView> => {
+  const changed = await stores.replays.patchWebhook(TENANT, id, patch);
+  if (!changed || changed === 'stale') throw new Error(`webhook ${id} was not changed`);
+  return changed;
+};
 const isDue = async (id: WebhookId) => (await proofs.dueProofs(['x', 'standard'], 100)).includes(id);
 
 describe('a webhook', () => {
@@ -119,9 +125,9 @@ describe('a webhook', () => {
     const id = await webhook();
     await proofs.endProof(await begun(id), null, keep('valid', 'never'));
     const underWay = await begun(id);
-    const changed = await stores.replays.patchWebhook(TENANT, id, patch);
-    expect(changed?.validity).toMatchObject({ state: 'unproven', checks: [] });
-    expect(changed?.validity.nextCheckAtMs).toBeGreaterThan(Date.now());
+    const changed = await changedWebhook(id, patch);
+    expect(changed.validity).toMatchObject({ state: 'unproven', checks: [] });
+    expect(changed.validity.nextCheckAtMs).toBeGreaterThan(Date.now());
     expect(await proofs.endProof(underWay, null, keep('valid'))).toBe('stale');
     expect((await validityOf(id))?.state).toBe('unproven');
   });
@@ -129,8 +135,8 @@ describe('a webhook', () => {
   it('stays valid after a change of anything else', async () => {
     const id = await webhook();
     await proofs.endProof(await begun(id), null, keep('valid'));
-    const changed = await stores.replays.patchWebhook(TENANT, id, { description: 'x', profile: 'x' });
-    expect(changed?.validity.state).toBe('valid');
+    const changed = await changedWebhook(id, { description: 'x', profile: 'x' });
+    expect(changed.validity.state).toBe('valid');
   });
 
   it('is unproven when an older instance changed its URL, which knows nothing of proofs', async () => {

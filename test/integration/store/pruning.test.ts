@@ -127,6 +127,7 @@ describe('the loop', () => {
     const batches: number[] = [];
     const stopping = new AbortController();
     const store = {
+      pruneKeys: () => Promise.resolve(0),
       prune: async (retentionMs: number, limit: number) => {
         expect(limit).toBeLessThanOrEqual(100);
         const batch = await jobs.prune(retentionMs, 2);
@@ -147,6 +148,7 @@ describe('the loop', () => {
     const stopping = new AbortController();
     let calls = 0;
     const store = {
+      pruneKeys: () => Promise.resolve(0),
       prune: (): Promise<number> => {
         calls++;
         if (calls === 1) return Promise.reject(new Error('away'));

@@ -220,6 +220,8 @@ function apiOver(store: Stores['replays']) {
     settleMs: 1,
     planTtlMs: 1,
     proof: { mode: 'off', check: () => Promise.resolve(null) },
+    idempotencyKeepMs: 1,
+    streams: { most: 0, mostPerTenant: 0, pollMs: 1, heartbeatMs: 1, stallMs: 1 },
     version: '0',
   });
 }
