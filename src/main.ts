@@ -16,6 +16,7 @@ import type { ActorSettings, Edges } from './actors/edges.ts';
 import { singleKeyAccess } from './api/access.ts';
 import type { CheckResult } from './api/proof.ts';
 import { createApi } from './api/server.ts';
+import type { XSettings } from './api/x-wiring.ts';
 import { loadConfig } from './config.ts';
 import type { Config } from './config.ts';
 import { systemClock } from './domain/clock.ts';
@@ -122,6 +123,7 @@ async function main(): Promise<void> {
     ...apiSettings(config),
     ...clientLimits(config),
     proof: { mode: config.webhookProof, check: (tenant, id) => checkNow(prover, tenant, id) },
+    ...(config.xApi === 'on' && { x: xSettings(config) }),
     version,
   });
   // A request that hangs in a database that is away would never be answered.
@@ -250,6 +252,7 @@ function keepBesidePool(
     requestTimeoutMs: config.requestTimeoutMs,
     retryBaseMs: config.retryBaseMs,
     retryForMs: config.completionRetryMs,
+    proof: config.webhookProof,
   };
   return keepSending(courier, signal);
 }
@@ -290,6 +293,11 @@ function clientLimits({ idempotencyKeepMs, maxStreams, maxStreamsPerTenant }: Co
     idempotencyKeepMs,
     streams: { ...STREAMS, most: maxStreams, mostPerTenant: maxStreamsPerTenant },
   };
+}
+
+function xSettings(config: Config): XSettings {
+  const quota = { most: config.xQuota, windowMs: config.xQuotaWindowMs };
+  return { fromAgeMs: config.xFromAgeMs, toAgeMs: config.xToAgeMs, quota };
 }
 
 async function storeGauges(database: Database): Promise<readonly GaugeReading[]> {

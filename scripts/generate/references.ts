@@ -159,6 +159,11 @@ async function openApi(): Promise<string> {
     proof: { mode: CONFIG_TABLE.webhookProof.fallback, check: unused },
     idempotencyKeepMs: CONFIG_TABLE.idempotencyKeepMs.fallback,
     streams: { most: 0, mostPerTenant: 0, pollMs: 1, heartbeatMs: 1, stallMs: 1 },
+    x: {
+      fromAgeMs: CONFIG_TABLE.xFromAgeMs.fallback,
+      toAgeMs: CONFIG_TABLE.xToAgeMs.fallback,
+      quota: { most: CONFIG_TABLE.xQuota.fallback, windowMs: CONFIG_TABLE.xQuotaWindowMs.fallback },
+    },
     version: await packageVersion(),
   });
   const document = JSON.stringify(openApiDocument(api));

@@ -13,8 +13,11 @@ import type { Clock } from '../domain/clock.ts';
 import { completionId, refusalOf } from '../domain/completion.ts';
 import type { Addressee, CompletionOutbox, EventFate, TakenEvent } from '../domain/completion.ts';
 import { bodyFor, MOST_EVENT_MINUTES } from '../domain/completion-body.ts';
+import { X_SIGNATURE_HEADER, xSignature } from '../domain/crc.ts';
 import { messageOf } from '../domain/errors.ts';
 import { pause } from '../domain/pause.ts';
+import { demandsProof } from '../domain/proof.ts';
+import type { ProofMode } from '../domain/proof.ts';
 import type { Answer, WebhookSender } from '../domain/sender.ts';
 import type { Emit } from '../domain/signals.ts';
 import { decodeSecret, sign } from '../domain/signature.ts';
@@ -32,6 +35,8 @@ export interface Courier {
   readonly retryBaseMs: number;
   /** From the fact on; one attempt is always made. */
   readonly retryForMs: number;
+  /** Which webhooks have to prove themselves. */
+  readonly proof: ProofMode;
 }
 
 const PLACES = 16;
@@ -92,10 +97,12 @@ async function tried(courier: Courier, event: TakenEvent, untilMs: number): Prom
   const { webhook, type } = event;
   const refusal = refusalOf(webhook, type);
   if (!webhook || refusal !== null) return { kind: 'given_up', why: refusal ?? 'webhook_deleted' };
+  // It is checked on, and gets its events once it is valid.
+  if (isHeldBack(webhook, courier.proof)) return laterOrNever(courier, event, null, 'webhook_invalid');
   try {
     const content = await courier.outbox.eventContent(event, MOST_EVENT_MINUTES);
     if (!content) return { kind: 'given_up', why: 'replay_pruned' };
-    const answer = await send(courier, event, webhook, bodyFor(type, content, 'standard'), untilMs);
+    const answer = await send(courier, event, webhook, bodyFor(type, content, webhook.profile), untilMs);
     return fateOf(courier, event, answer);
   } catch (error) {
     // A database that went away, or an event that cannot be built: neither may come again at once.
@@ -103,19 +110,24 @@ async function tried(courier: Courier, event: TakenEvent, untilMs: number): Prom
   }
 }
 
+const isHeldBack = ({ profile, validity }: Addressee, mode: ProofMode): boolean =>
+  validity.state === 'invalid' && demandsProof(mode, profile);
+
 async function send(
   { sender, requestTimeoutMs, clock }: Courier,
   event: TakenEvent,
-  { url, secrets }: Addressee,
+  { url, secrets, profile }: Addressee,
   body: Buffer,
   untilMs: number,
 ): Promise<Answer> {
   const id = completionId(event);
+  const [newest] = secrets;
   const seconds = String(Math.floor(clock.wallMs() / 1_000));
   const headers = [
     ...['content-type', 'application/json', 'user-agent', USER_AGENT],
     ...['webhook-id', id, 'webhook-timestamp', seconds],
     ...['webhook-signature', sign(secrets.map(decodeSecret), id, seconds, body)],
+    ...(profile === 'x' && newest !== undefined ? [X_SIGNATURE_HEADER, xSignature(newest, body)] : []),
     ...['reprise-notification', event.type, 'reprise-attempt', String(event.attempt)],
   ];
   const connection = sender.connect(url, 1);

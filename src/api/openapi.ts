@@ -71,7 +71,8 @@ const FAILED = {
 export function openApiDocument(app: FastifyInstance): object {
   const document = structuredClone(app.swagger()) as unknown as Description;
   for (const operation of Object.values(document.paths).flatMap(Object.values<Operation>)) {
-    operation.responses = { ...operation.responses, default: FAILED };
+    // X's routes name their own errors.
+    operation.responses = { default: FAILED, ...operation.responses };
   }
   document.components = {
     ...document.components,

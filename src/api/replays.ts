@@ -149,7 +149,7 @@ export function rangeSpec(
   return { ...specOf(draft, identity), fromMs: range.fromMs, toMs: range.toMs };
 }
 
-function specOf(
+export function specOf(
   {
     maxRate = null,
     concurrency = null,

@@ -6,42 +6,64 @@ import { RepriseError } from '../domain/errors.ts';
 import { sendProblem } from './problems.ts';
 
 interface KnownPath {
-  /** Parts between slashes; null = any. */
-  readonly shape: readonly (string | null)[];
+  /** Parts between slashes; a pattern = any text that fits. */
+  readonly shape: readonly (string | RegExp)[];
   readonly methods: Set<string>;
 }
 
-/** Call before any route is added. */
-export function answerMissingRoutes(app: FastifyInstance): void {
+/** How the two refusals are said. */
+export interface MissingRoute {
+  noRoute(request: FastifyRequest, reply: FastifyReply): void;
+  /** The header Allow is set already. */
+  otherMethod(allowed: readonly string[], request: FastifyRequest, reply: FastifyReply): void;
+}
+
+const AS_PROBLEMS: MissingRoute = {
+  noRoute(request, reply) {
+    const error = new RepriseError('no_such_route', 'GET /v1/openapi.json describes all routes.');
+    sendProblem(error, request, reply);
+  },
+  otherMethod(allowed, request, reply) {
+    const detail = `Allowed here: ${allowed.join(', ')}.`;
+    sendProblem(new RepriseError('method_not_allowed', detail), request, reply);
+  },
+};
+
+/** Call before any route is added; for the paths below the scope's prefix. */
+export function answerMissingRoutes(scope: FastifyInstance, say = AS_PROBLEMS): void {
   const paths = new Map<string, KnownPath>();
-  app.addHook('onRoute', ({ url, method }) => {
+  scope.addHook('onRoute', ({ url, method }) => {
     const known = paths.get(url) ?? { shape: shapeOf(url), methods: new Set() };
     for (const name of [method].flat()) known.methods.add(name);
     paths.set(url, known);
   });
-  app.setNotFoundHandler((request, reply) => refuse(request, reply, [...paths.values()]));
+  scope.setNotFoundHandler((request, reply) => {
+    const path = request.url.split('?', 1)[0] ?? '/';
+    const fitting = [...paths.values()].filter(({ shape }) => fits(path, shape));
+    const methods = new Set(fitting.flatMap((known) => [...known.methods]));
+    if (methods.size === 0) {
+      say.noRoute(request, reply);
+      return;
+    }
+    const allowed = [...methods].sort();
+    reply.header('allow', allowed.join(', '));
+    say.otherMethod(allowed, request, reply);
+  });
 }
 
-/** `/v1/webhooks/:id` -> its parts; a slash at the end is another path, as for Fastify. */
+/** `/v1/webhooks/:id` -> its parts; a slash at the end is another path, as for Fastify. `:id.json` ends so. */
 const shapeOf = (url: string): KnownPath['shape'] =>
-  url.split('/').map((part) => (part.startsWith(':') ? null : part));
+  url.split('/').map((part) => {
+    const ending = /^:\w+(.*)$/.exec(part)?.[1];
+    return ending === undefined ? part : new RegExp(`${ending.replaceAll('.', '\\.')}$`);
+  });
 
 function fits(path: string, shape: KnownPath['shape']): boolean {
   const parts = path.split('/');
-  return parts.length === shape.length && shape.every((part, at) => (part ?? parts[at]) === parts[at]);
-}
-
-function refuse(request: FastifyRequest, reply: FastifyReply, paths: readonly KnownPath[]): void {
-  const path = request.url.split('?', 1)[0] ?? '/';
-  const methods = new Set(
-    paths.filter(({ shape }) => fits(path, shape)).flatMap((known) => [...known.methods]),
+  return (
+    parts.length === shape.length &&
+    shape.every((wanted, at) =>
+      typeof wanted === 'string' ? wanted === parts[at] : wanted.test(parts[at] ?? ''),
+    )
   );
-  if (methods.size === 0) {
-    const error = new RepriseError('no_such_route', 'GET /v1/openapi.json describes all routes.');
-    sendProblem(error, request, reply);
-    return;
-  }
-  const allow = [...methods].sort().join(', ');
-  reply.header('allow', allow);
-  sendProblem(new RepriseError('method_not_allowed', `Allowed here: ${allow}.`), request, reply);
 }

@@ -24,6 +24,7 @@ import { answerMissingRoutes } from './routing.ts';
 import { steeringRoutes } from './steering.ts';
 import { validatorCompiler } from './validation.ts';
 import { webhookRoutes } from './webhooks.ts';
+import { addX, xFirst, type XSettings } from './x-wiring.ts';
 
 export interface ApiOptions {
   readonly store: ReplayStore;
@@ -49,6 +50,8 @@ export interface ApiOptions {
   /** How long an Idempotency-Key and its answer are kept. */
   readonly idempotencyKeepMs: number;
   readonly streams: StreamRoutes['streams'];
+  /** X's Account Activity Replay API besides; absent = off. */
+  readonly x?: XSettings;
   /** Of this software, for the API's description. */
   readonly version: string;
 }
@@ -69,7 +72,7 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
     requestTimeout: REQUEST_TIMEOUT_MS,
     http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: CHECK_INTERVAL_MS },
     genReqId: () => randomUUID(),
-    frameworkErrors: handleError,
+    frameworkErrors: options.x ? xFirst(handleError, options.emit) : handleError,
     clientErrorHandler: answerClientError,
     // Fastify's own 503 is no problem document; what arrived before the close is answered.
     return503OnClosing: false,
@@ -109,6 +112,7 @@ async function addRoutes(app: FastifyInstance, options: ApiOptions): Promise<voi
     },
     { prefix: '/v1' },
   );
+  if (options.x) await addX(app, options, options.x);
 }
 
 async function tellRequestId(request: FastifyRequest, reply: FastifyReply): Promise<void> {

@@ -5,6 +5,8 @@
 import type { CompletionType, EventContent } from './completion.ts';
 import { gapsOf, headOf, sourcesOf } from './manifest.ts';
 import type { Manifest, ManifestHead } from './manifest.ts';
+import type { WebhookProfile } from './proof.ts';
+import { replayJobStatus } from './x-job-status.ts';
 
 /** Of one event's body: what any receiver of webhooks takes. */
 export const MOST_EVENT_BYTES = 256 * 1_024;
@@ -27,9 +29,9 @@ export interface CompletionEvent {
 type Form = (type: CompletionType, content: EventContent) => Buffer;
 
 /** Each form by the profile that has it. */
-const FORMS: Readonly<Record<'standard', Form>> = { standard };
+const FORMS: Readonly<Record<WebhookProfile, Form>> = { standard, x };
 
-export const bodyFor = (type: CompletionType, content: EventContent, profile: keyof typeof FORMS): Buffer =>
+export const bodyFor = (type: CompletionType, content: EventContent, profile: WebhookProfile): Buffer =>
   FORMS[profile](type, content);
 
 /** Standard Webhooks: `{type, timestamp, data}`. */
@@ -40,6 +42,14 @@ function standard(type: CompletionType, content: EventContent): Buffer {
   const short = bytesOf({ ...event, data: { ...event.data, minutes: null } });
   if (short.length <= MOST_EVENT_BYTES) return short;
   return bytesOf({ ...event, data: { ...event.data, minutes: null, gaps: null, sources: null } });
+}
+
+/** X's, of a job that has ended. */
+function x(_type: CompletionType, { job }: EventContent): Buffer {
+  const { id: jobId, spec, state, outcome } = job;
+  const status = replayJobStatus({ jobId, webhookId: spec.webhookId, state, outcome });
+  if (!status) throw new Error(`X has no word for a job that is ${state}`);
+  return Buffer.from(JSON.stringify(status));
 }
 
 function eventOf(type: CompletionType, { job, atMs, minutes, minuteCount }: EventContent): CompletionEvent {

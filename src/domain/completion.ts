@@ -6,6 +6,7 @@
 
 import type { JobState } from './job.ts';
 import type { Manifest, ManifestJob } from './manifest.ts';
+import type { Validity, WebhookProfile } from './proof.ts';
 
 export const COMPLETION_TYPES = [
   'replay.completed',
@@ -43,6 +44,8 @@ export interface Addressee {
   readonly secrets: readonly string[];
   /** The types that it asked for, as of now. */
   readonly notifications: readonly CompletionType[];
+  readonly profile: WebhookProfile;
+  readonly validity: Validity;
 }
 
 export type Refusal = 'webhook_deleted' | 'not_wanted';
@@ -50,7 +53,9 @@ export type Refusal = 'webhook_deleted' | 'not_wanted';
 /** Why this webhook gets no such event (any more); null = it gets it. The one place that says no. */
 export function refusalOf(webhook: Addressee | null, type: CompletionType): Refusal | null {
   if (!webhook) return 'webhook_deleted';
-  return webhook.notifications.includes(type) ? null : 'not_wanted';
+  // X has no word for a pause.
+  const isSayable = webhook.profile !== 'x' || type !== 'replay.paused';
+  return isSayable && webhook.notifications.includes(type) ? null : 'not_wanted';
 }
 
 /** An event taken out of the outbox for one attempt. The token is the right to say what became of it. */

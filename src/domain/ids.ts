@@ -33,6 +33,9 @@ export function firstIdAt(ms: number): string {
   return (first > MAX_ID ? MAX_ID : first).toString();
 }
 
+/** When an id was drawn (ms since 1970). */
+export const birthOf = (id: string): number => Number(BigInt(id) >> RANDOM_BITS) + EPOCH_MS;
+
 /** Whether `text` is a decimal id below 2^63 without leading zeros. */
 export function isId(text: string): boolean {
   return /^(0|[1-9]\d{0,18})$/.test(text) && BigInt(text) <= MAX_ID;

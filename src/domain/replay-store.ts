@@ -161,6 +161,14 @@ export interface ReplayStore {
     webhookId: WebhookId,
     range: { readonly fromMs: number; readonly toMs: number },
   ): Promise<ReplaysBeside>;
+  /** As requestReplay, if the conditions hold: decided in the job's own transaction, under its webhook's lock. */
+  requestReplayIf(
+    tenant: TenantId,
+    webhookId: WebhookId,
+    spec: Omit<JobSpec, 'webhookId' | 'key'>,
+    by: string,
+    conditions: RequestConditions,
+  ): Promise<JobView | 'no_webhook' | UnmetCondition>;
   replay(tenant: TenantId, id: JobId): Promise<JobView | null>;
   replays(tenant: TenantId, page: PageRequest, filter?: ReplayFilter): Promise<Page<JobView>>;
   transitions(tenant: TenantId, id: JobId, page: PageRequest): Promise<Page<Transition> | null>;
@@ -197,6 +205,21 @@ export interface ReplayStore {
   /** Resolves when the database answers. */
   ping(): Promise<void>;
   nowMs(): Promise<number>;
+}
+
+export interface RequestConditions {
+  /** Only while no other job of the webhook is live. */
+  readonly onlyWhenIdle?: boolean;
+  /** At most so many jobs of the webhook within the time before, whoever asked for them and for what. */
+  readonly quota?: { readonly most: number; readonly windowMs: number };
+}
+
+export type UnmetCondition = 'busy' | OverQuota;
+
+export interface OverQuota {
+  readonly refused: 'over_quota';
+  /** When the quota allows one more job. */
+  readonly retryAfterMs: number;
 }
 
 /** A change of limits names those that change; the fact takes the others from the job as it is then. */

@@ -23,6 +23,7 @@ import type { ReplayJobRow, Tables } from './schema.ts';
 import { inTransaction, keep, undo } from './transaction.ts';
 import type { Tx } from './transaction.ts';
 import { bigint, clip, fromDatetime, fromJson, toDatetime, utcNow, utcNowPlus } from './values.ts';
+import { profileOf, validityOf } from './proofs.ts';
 import { notificationsOf } from './webhook-reads.ts';
 
 const WHY_LENGTH = 64;
@@ -61,13 +62,19 @@ export async function noteCompletions(tx: Tx, job: ReplayJobRow, { steps }: Fore
 async function addresseeOf(db: Kysely<Tables>, webhookId: string): Promise<Addressee | null> {
   const row = await db
     .selectFrom('webhooks')
-    .select(['url', 'secrets', 'profile'])
+    .select(['url', 'secrets', 'profile', 'wire_profile', 'proof', 'proof_due'])
     .where('id', '=', bigint(webhookId))
     .where('deleted_at', 'is', null)
     .executeTakeFirst();
   if (!row) return null;
   const secrets = fromJson<readonly string[]>(row.secrets);
-  return { url: row.url, secrets, notifications: notificationsOf(row.profile) };
+  return {
+    url: row.url,
+    secrets,
+    notifications: notificationsOf(row.profile),
+    profile: profileOf(row),
+    validity: validityOf(row),
+  };
 }
 
 interface DueRow {

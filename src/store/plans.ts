@@ -91,8 +91,8 @@ export interface PlanRun extends NewReplay {
 
 export function runPlan(db: Database, run: PlanRun): Promise<JobView | 'no_webhook' | PlanRefusal> {
   const { tenant, webhookId, asked } = run;
-  return insertReplay<PlanRefusal>(db, run, (tx, jobId) =>
-    takePlan(tx, tenant, webhookId, asked.plan.planId, jobId),
+  return insertReplay<PlanRefusal>(db, run, (tx, { id }) =>
+    takePlan(tx, tenant, webhookId, asked.plan.planId, id),
   );
 }
 

@@ -2,6 +2,7 @@
 
 import type { ReplayStore } from '../domain/replay-store.ts';
 import { commitFact } from './commit.ts';
+import { unmetOf } from './conditions.ts';
 import type { Database } from './database.ts';
 import { readDeadLetters } from './dead-letters.ts';
 import { readGauges } from './gauges.ts';
@@ -30,6 +31,8 @@ export function createReplayStore(db: Database): ReplayStore & { gauges(): Promi
     deleteWebhook: (tenant, id) => removeWebhook(db, tenant, id),
     requestReplay: (tenant, webhookId, spec, by, once = null) =>
       insertReplay(db, { tenant, webhookId, asked: spec, by, once }),
+    requestReplayIf: (tenant, webhookId, spec, by, conditions) =>
+      insertReplay(db, { tenant, webhookId, asked: spec, by, once: null }, unmetOf(conditions)),
     createPlan: (tenant, draft, ttlMs) => insertPlan(db, tenant, draft, ttlMs),
     plan: (tenant, id) => reading(() => readPlan(sessions, tenant, id)),
     runPlan: (tenant, webhookId, spec, by, once = null) =>

@@ -41,8 +41,16 @@ export interface NewReplay {
   readonly once: Once<JobView> | null;
 }
 
+/** A job that is about to be written. */
+export interface Unborn {
+  readonly id: JobId;
+  readonly webhookId: WebhookId;
+  /** The database's clock. */
+  readonly nowMs: number;
+}
+
 /** What else the job's own transaction does, under the webhook's lock; anything but null undoes it and is the answer. */
-export type Admit<Refusal> = (tx: Tx, id: JobId) => Promise<Refusal | null>;
+export type Admit<Refusal> = (tx: Tx, job: Unborn) => Promise<Refusal | null>;
 
 export async function insertReplay<Refusal = never>(
   db: Database,
@@ -78,7 +86,7 @@ function tryToInsert<Refusal>(
     const settled = { cut: null, counts: NO_COUNTS };
     const format = formatOf(spec, { profile: profileOf(webhook) });
     const fact = { type: 'REQUESTED', spec, by } as const;
-    const refused = (await admit?.(tx, asJobId(id))) ?? null;
+    const refused = (await admit?.(tx, { id: asJobId(id), webhookId, nowMs })) ?? null;
     if (refused !== null) return undo(refused);
     return keep(await bearJob(tx, { id, tenant, fact, nowMs, settled, format }));
   });

@@ -168,7 +168,8 @@ export function removeWebhook(db: Database, tenant: TenantId, id: WebhookId) {
   });
 }
 
-async function hasLiveJobs(tx: Tx, id: WebhookId): Promise<boolean> {
+/** Only under the webhook's lock: no job is made meanwhile. */
+export async function hasLiveJobs(tx: Tx, id: WebhookId): Promise<boolean> {
   const job = await tx
     .selectFrom('replay_jobs')
     .select('id')

@@ -8,6 +8,7 @@ import type { CompletionOutbox, EventFate, TakenEvent } from '../../../src/domai
 import { systemClock } from '../../../src/domain/clock.ts';
 import { asJobId } from '../../../src/domain/ids.ts';
 import { NO_COUNTS } from '../../../src/domain/job.ts';
+import { UNPROVEN } from '../../../src/domain/proof.ts';
 import type { Answer, SendRequest } from '../../../src/domain/sender.ts';
 import { JOB_SPEC } from '../../support/example.ts';
 import { senderOf } from '../../support/promised-sender.ts';
@@ -17,6 +18,8 @@ const WEBHOOK = {
   url: 'http://127.0.0.1:9/hook',
   secrets: ['whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'],
   notifications: ['replay.completed'] as const,
+  profile: 'standard' as const,
+  validity: UNPROVEN,
 };
 const answered = (status: number, retryAfterMs: number | null = null): Answer => ({
   kind: 'answered',
@@ -103,6 +106,7 @@ function run(
     requestTimeoutMs: 1_000,
     retryBaseMs: 1_000,
     retryForMs: DAY_MS,
+    proof: 'off',
     ...change,
   };
   running.push(keepSending(courier, stopping.signal));
@@ -178,6 +182,31 @@ describe('an event', () => {
     const { fate, sent } = run([event(some)], never);
     expect(await fate()).toEqual({ kind: 'given_up', why });
     expect(sent).toEqual([]);
+  });
+
+  it.each([
+    ['x', 'sha256='],
+    ['standard', undefined],
+  ] as const)('to a webhook of profile %s is signed and said in its words', async (profile, start) => {
+    const { fate, sent } = run([event({ webhook: { ...WEBHOOK, profile } })], () =>
+      Promise.resolve(answered(200)),
+    );
+    expect(await fate()).toMatchObject({ kind: 'delivered' });
+    const [request] = sent;
+    const at = request?.headers.indexOf('x-twitter-webhooks-signature') ?? -1;
+    expect(at < 0 ? undefined : request?.headers[at + 1]?.slice(0, 7)).toBe(start);
+    const body = JSON.parse(String(request?.body)) as object;
+    expect(Object.keys(body)).toEqual(
+      profile === 'x' ? ['replay_job_status'] : ['type', 'timestamp', 'data'],
+    );
+  });
+
+  it('to a webhook that is invalid waits until it is valid, where proof is demanded', async () => {
+    const webhook = { ...WEBHOOK, profile: 'x', validity: { ...UNPROVEN, state: 'invalid' } } as const;
+    const held = run([event({ webhook })], never, { proof: 'x' });
+    expect(await held.fate()).toMatchObject({ kind: 'again', why: 'webhook_invalid' });
+    const sent = run([event({ webhook })], () => Promise.resolve(answered(200)), { proof: 'off' });
+    expect(await sent.fate()).toMatchObject({ kind: 'delivered' });
   });
 
   it('of a pruned replay is not sent', async () => {

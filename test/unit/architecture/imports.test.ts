@@ -94,6 +94,14 @@ describe('the sources', () => {
     }
   });
 
+  it('translate X’s API without knowing the store', () => {
+    const own = files.filter(({ path }) => path.startsWith('api/x/'));
+    expect(own.length).toBeGreaterThan(5);
+    const outside = own.flatMap(({ path, imports }) => localTargets(path, imports));
+    const allowed = /^(api\/x\/\w[\w-]*|api\/(access|fields|routing)|domain\/(ids|errors|signals))\.ts$/;
+    expect(outside.filter((target) => !allowed.test(target))).toEqual([]);
+  });
+
   it('have one importer of kafkajs and one of prom-client', () => {
     for (const name of ['kafkajs', 'prom-client', 'kafkajs-snappy']) {
       const importers = files.filter(({ imports }) => imports.includes(name)).map(({ path }) => path);

@@ -50,6 +50,11 @@ describe('with only what is required', () => {
       eventIdentity: 'value',
       dangerousAllowTargets: [],
       partitions: null,
+      xApi: 'on',
+      xFromAgeMs: 1_860_000,
+      xToAgeMs: 600_000,
+      xQuota: 5,
+      xQuotaWindowMs: 900_000,
     });
   });
 

@@ -13,6 +13,7 @@ import { manifestOf, minuteOf } from '../../../src/domain/manifest.ts';
 import type { ManifestJob, ManifestMinute } from '../../../src/domain/manifest.ts';
 import { MinuteLedger } from '../../../src/domain/minute-ledger.ts';
 import { JOB_SPEC } from '../../support/example.ts';
+import { UNPROVEN } from '../../../src/domain/proof.ts';
 
 interface Vectors {
   readonly digests: readonly { ids: readonly string[]; digest: string }[];
@@ -126,9 +127,13 @@ describe('a step of a job', () => {
   });
 
   it('is told to a webhook that is there and asked for it', () => {
-    const webhook = { url: 'http://x/', secrets: [], notifications: ['replay.failed'] } as const;
+    const of = { url: 'http://x/', secrets: [], profile: 'standard', validity: UNPROVEN } as const;
+    const webhook = { ...of, notifications: ['replay.failed'] } as const;
     expect(refusalOf(webhook, 'replay.failed')).toBeNull();
     expect(refusalOf(webhook, 'replay.paused')).toBe('not_wanted');
     expect(refusalOf(null, 'replay.failed')).toBe('webhook_deleted');
+    const ofX = { ...of, profile: 'x', notifications: ['replay.failed', 'replay.paused'] } as const;
+    expect(refusalOf(ofX, 'replay.failed')).toBeNull();
+    expect(refusalOf(ofX, 'replay.paused')).toBe('not_wanted');
   });
 });
