@@ -123,6 +123,7 @@ async function main(): Promise<void> {
     ...apiSettings(config),
     ...clientLimits(config),
     proof: { mode: config.webhookProof, check: (tenant, id) => checkNow(prover, tenant, id) },
+    docs: config.docs === 'on',
     ...(config.xApi === 'on' && { x: xSettings(config) }),
     version,
   });

@@ -40,11 +40,17 @@ const webhookFields = {
   createdAt: instant('when it was registered'),
   updatedAt: instant('when it was last changed'),
 };
-export const webhook = Type.Object(webhookFields);
-export const webhookWithSecret = Type.Object({
-  ...webhookFields,
-  secret: Type.Optional(text('the signing secret, whsec_...; told only when it is new')),
+export const webhook = Type.Object(webhookFields, {
+  title: 'Webhook',
+  description: 'a webhook as it is now',
 });
+export const webhookWithSecret = Type.Object(
+  {
+    ...webhookFields,
+    secret: Type.Optional(text('the signing secret, whsec_...; told only when it is new')),
+  },
+  { title: 'WebhookWithSecret', description: 'a webhook, with its secret when that is new' },
+);
 export type WebhookAnswer = Static<typeof webhookWithSecret>;
 
 const count = (of: string) => Type.Integer({ description: of });
@@ -53,7 +59,7 @@ const EVIDENCE =
   'upstream was seen in it), heartbeats (weaker) or none; null = nothing had to be shown';
 const offset = (of: string) => Type.String({ description: `${of} (an offset, decimal)` });
 
-export const replay = Type.Object({
+const replayFields = {
   id,
   webhookId: id,
   kind: Type.Enum(['range', 'plan', 'dead_letters', 'remainder'], {
@@ -66,23 +72,26 @@ export const replay = Type.Object({
   from: instant('first instant of the range'),
   to: instant('first instant after the range'),
   filters: filtersShown,
-  counts: Type.Object({
-    scanned: count('records walked over, anybody’s'),
-    matched: count('events of the webhook in the range, copies included'),
-    duplicates: count('copies that were not delivered again'),
-    filtered: count('events the request’s filters left out'),
-    tombstones: count('records without a value: no events'),
-    delivered: count('events answered with 2xx'),
-    deadLettered: count('events given up on'),
-    unanswered: count('attempts without an answer that were tried again'),
-    maybeRepeated: count('repeats that were possible in fact: events sent since an owner was lost'),
-    evicted: count('identities that dedupe had to forget'),
-    unknownBelowCut: count('offsets that could not be read again when dedupe was rebuilt'),
-    siteSwitches: count('times it went on at another site'),
-    onlyIn: Type.Record(Type.String(), Type.Integer(), {
-      description: 'with read union: per site the events that no other site had; else empty',
-    }),
-  }),
+  counts: Type.Object(
+    {
+      scanned: count('records walked over, anybody’s'),
+      matched: count('events of the webhook in the range, copies included'),
+      duplicates: count('copies that were not delivered again'),
+      filtered: count('events the request’s filters left out'),
+      tombstones: count('records without a value: no events'),
+      delivered: count('events answered with 2xx'),
+      deadLettered: count('events given up on'),
+      unanswered: count('attempts without an answer that were tried again'),
+      maybeRepeated: count('repeats that were possible in fact: events sent since an owner was lost'),
+      evicted: count('identities that dedupe had to forget'),
+      unknownBelowCut: count('offsets that could not be read again when dedupe was rebuilt'),
+      siteSwitches: count('times it went on at another site'),
+      onlyIn: Type.Record(Type.String(), Type.Integer(), {
+        description: 'with read union: per site the events that no other site had; else empty',
+      }),
+    },
+    { description: 'what happened so far, in events' },
+  ),
   cut: Type.Record(
     Type.String(),
     Type.Object({ next: offset('next to settle'), owed: count('unsettled before it') }),
@@ -137,7 +146,7 @@ export const replay = Type.Object({
     Type.Object({
       source: text('site/topic'),
       topic: text('topic'),
-      partition: Type.Integer(),
+      partition: Type.Integer({ description: 'partition of the topic' }),
       start: offset('first to read'),
       end: maybeText('first not to read; null while the range is too young, or the copy not proven yet'),
       copyOf: maybeText('the source that MirrorMaker copies this one from; null of an own topic'),
@@ -156,16 +165,20 @@ export const replay = Type.Object({
     }),
     { description: 'what could not be read' },
   ),
-  limits: Type.Object({
-    maxRate: maybeInteger('events/s of this replay'),
-    concurrency: maybeInteger('requests in flight of this replay'),
-  }),
+  limits: Type.Object(
+    {
+      maxRate: maybeInteger('events/s of this replay'),
+      concurrency: maybeInteger('requests in flight of this replay'),
+    },
+    { description: 'its own limits; null = none beside those of webhook and deployment' },
+  ),
   order: Type.Enum(['any', 'strict'], {
     description: 'any: oldest first, many in flight; strict: one in flight, none overtakes',
   }),
   scan: Type.Enum(['bounded', 'full'], { description: 'how far behind `to` is read' }),
   version: Type.Integer({ description: 'seq of its last transition' }),
-});
+};
+export const replay = Type.Object(replayFields, { title: 'Replay', description: 'a replay as it is now' });
 /** What a stream tells as it moves; the long lists (pins, gaps) are read where they are shown. */
 export const PROGRESS_FIELDS = [
   ...([
@@ -192,13 +205,16 @@ export const PROGRESS_FIELDS = [
   ] as const),
   ...(['failReason', 'owner', 'reclaims', 'heartbeatAt', 'site', 'limits', 'version'] as const),
 ] as const;
-export const replayProgress = Type.Pick(replay, [...PROGRESS_FIELDS]);
+export const replayProgress = Type.Pick(replay, [...PROGRESS_FIELDS], {
+  title: 'ReplayProgress',
+  description: 'what of a replay moves',
+});
 export type ReplayAnswer = Static<typeof replay>;
 
-export const deadLetter = Type.Object({
+const deadLetterFields = {
   replayId: Type.String({ description: 'the replay that gave it up first' }),
   source: text('site/topic'),
-  partition: Type.Integer(),
+  partition: Type.Integer({ description: 'partition of the topic' }),
   offset: offset('where its record is'),
   eventId: text('its webhook-id'),
   eventTime: instant('the record’s time'),
@@ -209,10 +225,14 @@ export const deadLetter = Type.Object({
     description: 'open; replaying; delivered; expired: its record is gone from the log',
   }),
   byReplayId: maybeText('the replay that sends it again, or did last'),
+};
+export const deadLetter = Type.Object(deadLetterFields, {
+  title: 'DeadLetter',
+  description: 'an event that was given up, as a place in the log',
 });
 export type DeadLetterAnswer = Static<typeof deadLetter>;
 
-export const transition = Type.Object({
+const transitionFields = {
   seq: Type.Integer({ description: '1, 2, 3 ... without a gap' }),
   type: text('the fact'),
   from: maybeText('state before; null before the first'),
@@ -227,20 +247,28 @@ export const transition = Type.Object({
     additionalProperties: true,
     description: 'the fact as it is stored',
   }),
+};
+export const transition = Type.Object(transitionFields, {
+  title: 'Transition',
+  description: 'one persisted step of a replay',
 });
 export type TransitionAnswer = Static<typeof transition>;
 
-export const pageOf = <Item extends Parameters<typeof Type.Array>[0]>(item: Item) =>
-  Type.Object({
-    items: Type.Array(item),
-    nextCursor: maybeText('pass as `cursor` to go on; null at the end'),
-  });
+/** A page of a named schema is a named one too. */
+export const pageOf = <Item extends Parameters<typeof Type.Array>[0] & { title?: string }>(item: Item) =>
+  Type.Object(
+    {
+      items: Type.Array(item, { description: 'what is on this page' }),
+      nextCursor: maybeText('pass as `cursor` to go on; null at the end'),
+    },
+    { ...(item.title && { title: `${item.title}Page` }), description: 'a page of a list' },
+  );
 
 export const problem = Type.Object(
   {
     type: text('/problems/<code>'),
     title: text('the same for each code'),
-    status: Type.Integer(),
+    status: Type.Integer({ description: 'the HTTP status' }),
     code: text('stable name of the error; docs/ERRORS.md lists them'),
     detail: text('what happened and what to do'),
     retryable: Type.Boolean({ description: 'whether asking again may help' }),
@@ -251,8 +279,9 @@ export const problem = Type.Object(
           pointer: text('JSON pointer into the body, or a parameter'),
           detail: text('what is wrong and what is allowed'),
         }),
+        { description: 'each fault of the request' },
       ),
     ),
   },
-  { description: 'problem document (RFC 9457), application/problem+json' },
+  { title: 'Problem', description: 'problem document (RFC 9457), application/problem+json' },
 );

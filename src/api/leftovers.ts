@@ -9,6 +9,7 @@ import { principalOf } from './access.ts';
 import { deadLetter, pageOf, replay } from './answers.ts';
 import { linked, pageAnswer, pageRequest } from './cursor.ts';
 import { idempotency } from './idempotency.ts';
+import { fails, OPTIONAL_BODY, sends } from './operation.ts';
 import { createdReplay, type ReplayRoutes } from './replays.ts';
 import { jobIdOf, noReplay } from './replay-lookup.ts';
 import { idParams, limitsOfChild, pageQuery } from './requests.ts';
@@ -63,6 +64,9 @@ export function leftoverRoutes(options: ReplayRoutes): FastifyPluginAsyncTypebox
         params: idParams,
         headers,
         body: limitsOfChild(maxRate),
+        ...OPTIONAL_BODY,
+        ...fails('illegal_state', 'nothing_undone', 'webhook_deleted', 'log_replaced'),
+        ...sends('location'),
       };
       app.post(
         `/:id/${path}`,

@@ -6,6 +6,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import { ERRORS, RepriseError } from '../domain/errors.ts';
 import type { SiteStatus } from '../domain/log.ts';
+import { maybeText, text } from './fields.ts';
 
 export interface Readiness {
   /** What is wrong with the database, in words for an operator; null when it answers. */
@@ -24,26 +25,50 @@ const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 const READY_DEADLINE_MS = 2000;
 const TAGS = { tags: ['operation'] };
 
-const readyAnswer = Type.Object({
-  status: Type.Enum(['ready', 'unready']),
-  database: Type.Object({
-    ok: Type.Boolean(),
-    problem: Type.Unsafe<string | null>({ type: ['string', 'null'] }),
-  }),
-  sites: Type.Array(
-    Type.Object({
-      site: Type.String(),
-      reachable: Type.Boolean(),
-      problem: Type.Unsafe<string | null>({ type: ['string', 'null'] }),
-    }),
-  ),
+const aliveAnswer = Type.Object(
+  { status: Type.Enum(['alive'], { description: 'it runs' }) },
+  { title: 'Liveness', description: 'the process runs' },
+);
+const readyAnswer = Type.Object(
+  {
+    status: Type.Enum(['ready', 'unready'], { description: 'whether requests can be taken' }),
+    database: Type.Object(
+      { ok: Type.Boolean({ description: 'it answers' }), problem: maybeText('what is wrong with it') },
+      { description: 'the database that coordinates' },
+    ),
+    sites: Type.Array(
+      Type.Object({
+        site: text('its name'),
+        reachable: Type.Boolean({ description: 'its Kafka answers' }),
+        problem: maybeText('what is wrong with it; replays that need it wait'),
+      }),
+      { description: 'the sites of the delivery log' },
+    ),
+  },
+  { title: 'Readiness', description: 'whether requests can be taken, and what is wrong' },
+);
+const meaningAnswer = Type.Object(
+  {
+    type: text('/problems/<code>'),
+    code: text('stable name of the error'),
+    status: Type.Integer({ description: 'the HTTP status' }),
+    retryable: Type.Boolean({ description: 'whether asking again may help' }),
+    title: text('what it means'),
+  },
+  { title: 'ProblemMeaning', description: 'what an error means' },
+);
+const codeParams = Type.Object({
+  code: Type.String({ description: 'the code of an error', examples: ['key_taken'] }),
+});
+const metricsAnswer = Type.Unsafe<string>({
+  description: 'the exposition text',
+  content: { 'text/plain': { schema: { type: 'string' } } },
 });
 
 export function opsRoutes({ readiness, metrics }: OpsRoutes): FastifyPluginAsyncTypebox {
   return async (app) => {
     const alive = { ...TAGS, operationId: 'getHealth', summary: 'The process runs', security: [] };
-    const aliveAnswer = { 200: Type.Object({ status: Type.Enum(['alive']) }) };
-    app.get('/healthz', { schema: { ...alive, response: aliveAnswer } }, () => ({
+    app.get('/healthz', { schema: { ...alive, response: { 200: aliveAnswer } } }, () => ({
       status: 'alive' as const,
     }));
 
@@ -65,8 +90,10 @@ export function opsRoutes({ readiness, metrics }: OpsRoutes): FastifyPluginAsync
     });
 
     const scrape = { ...TAGS, operationId: 'getMetrics', summary: 'Metrics for Prometheus', security: [] };
-    app.get('/metrics', { schema: scrape }, async (_request, reply) =>
-      reply.type(METRICS_TYPE).send(await metrics()),
+    app.get(
+      '/metrics',
+      { schema: { ...scrape, response: { 200: metricsAnswer } } },
+      async (_request, reply) => reply.type(METRICS_TYPE).send(await metrics()),
     );
 
     const meaning = {
@@ -77,11 +104,11 @@ export function opsRoutes({ readiness, metrics }: OpsRoutes): FastifyPluginAsync
     };
     app.get(
       '/problems/:code',
-      { schema: { ...meaning, params: Type.Object({ code: Type.String() }) } },
-      ({ params: { code } }, reply) => {
+      { schema: { ...meaning, params: codeParams, response: { 200: meaningAnswer } } },
+      ({ params: { code } }) => {
         const row = Object.entries(ERRORS).find(([name]) => name === code)?.[1];
         if (!row) throw new RepriseError('not_found', 'No error has this code; docs/ERRORS.md lists them.');
-        return reply.send({ type: `/problems/${code}`, code, ...row });
+        return { type: `/problems/${code}`, code, ...row };
       },
     );
     return Promise.resolve();

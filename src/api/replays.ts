@@ -16,6 +16,7 @@ import { ifNoneMatchHeader, isUnchanged, NO_BODY, notModified } from './conditio
 import { linked, pageAnswer, pageRequest } from './cursor.ts';
 import { filtersOf } from './filters.ts';
 import { idempotency } from './idempotency.ts';
+import { fails, sends } from './operation.ts';
 import { isPlanRun, rangeOrPlan, runOfPlan } from './plan-runs.ts';
 import { refuseInvalid } from './proof.ts';
 import { replayFilterOf, replayListQuery } from './replay-filter.ts';
@@ -56,6 +57,8 @@ export function replayRequestRoute(options: ReplayRoutes): FastifyPluginAsyncTyp
       headers,
       body,
       response: { 202: replay },
+      ...fails('invalid_range', 'plan_used', 'webhook_invalid'),
+      ...sends('location'),
     };
     app.post('/:id/replays', { preHandler, schema }, async (request, reply) => {
       const webhookId = webhookIdOf(request);

@@ -88,7 +88,7 @@ export const webhookDraft = (maxRate: number) =>
       notifications: Type.Optional(notifications),
       profile: Type.Optional(profile),
     },
-    CLOSED,
+    { ...CLOSED, title: 'WebhookDraft' },
   );
 
 export const webhookChange = (maxRate: number) =>
@@ -107,7 +107,7 @@ export const webhookChange = (maxRate: number) =>
         Type.Literal(true, { description: 'true: a new secret is made and told once in this answer' }),
       ),
     },
-    { ...CLOSED, minProperties: 1 },
+    { ...CLOSED, minProperties: 1, title: 'WebhookChange' },
   );
 
 export const replayDraft = (maxRate: number) =>
@@ -138,7 +138,7 @@ export const replayDraft = (maxRate: number) =>
         }),
       ),
     },
-    CLOSED,
+    { ...CLOSED, title: 'ReplayDraft' },
   );
 
 /** A replay of a range or of a plan; which fields go together is checked in plan-runs.ts. */
@@ -163,7 +163,7 @@ const reason = Type.Optional(
   Type.String({ maxLength: 500, description: 'why, for the history: text of at most 500 characters' }),
 );
 
-export const steeringReason = Type.Object({ reason }, CLOSED);
+export const steeringReason = Type.Object({ reason }, { ...CLOSED, title: 'SteeringReason' });
 
 const limits = (maxRate: number) => ({
   maxRate: Type.Optional(rateLimit(maxRate)),
@@ -172,10 +172,11 @@ const limits = (maxRate: number) => ({
 });
 
 /** Limits of a replay that takes up another one; what is absent stays as the other has it. */
-export const limitsOfChild = (maxRate: number) => Type.Object(limits(maxRate), CLOSED);
+export const limitsOfChild = (maxRate: number) =>
+  Type.Object(limits(maxRate), { ...CLOSED, title: 'LimitsOfChild' });
 
 export const limitsChange = (maxRate: number) =>
-  Type.Object(limits(maxRate), { ...CLOSED, minProperties: 1 });
+  Type.Object(limits(maxRate), { ...CLOSED, minProperties: 1, title: 'LimitsChange' });
 
 export const pageFields = {
   limit: Type.Optional(

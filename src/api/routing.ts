@@ -29,8 +29,12 @@ const AS_PROBLEMS: MissingRoute = {
   },
 };
 
-/** Call before any route is added; for the paths below the scope's prefix. */
-export function answerMissingRoutes(scope: FastifyInstance, say = AS_PROBLEMS): void {
+/** Call before any route is added; for the paths below the scope's prefix. `isElsewhere`: paths that another scope answers. */
+export function answerMissingRoutes(
+  scope: FastifyInstance,
+  say = AS_PROBLEMS,
+  isElsewhere: (url: string) => boolean = () => false,
+): void {
   const paths = new Map<string, KnownPath>();
   scope.addHook('onRoute', ({ url, method }) => {
     const known = paths.get(url) ?? { shape: shapeOf(url), methods: new Set() };
@@ -38,17 +42,31 @@ export function answerMissingRoutes(scope: FastifyInstance, say = AS_PROBLEMS): 
     paths.set(url, known);
   });
   scope.setNotFoundHandler((request, reply) => {
-    const path = request.url.split('?', 1)[0] ?? '/';
-    const fitting = [...paths.values()].filter(({ shape }) => fits(path, shape));
-    const methods = new Set(fitting.flatMap((known) => [...known.methods]));
-    if (methods.size === 0) {
-      say.noRoute(request, reply);
-      return;
-    }
-    const allowed = [...methods].sort();
-    reply.header('allow', allowed.join(', '));
-    say.otherMethod(allowed, request, reply);
+    refuse(request, reply, [...paths.values()], say);
   });
+  // Before Fastify looks at the body: what is wrong with that matters only to a route (QUERY must have one, for it).
+  scope.addHook('onRequest', (request, reply, done) => {
+    if (request.is404 && !isElsewhere(request.url)) refuse(request, reply, [...paths.values()], say);
+    else done();
+  });
+}
+
+function refuse(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  known: readonly KnownPath[],
+  say: MissingRoute,
+): void {
+  const path = request.url.split('?', 1)[0] ?? '/';
+  const fitting = known.filter(({ shape }) => fits(path, shape));
+  const methods = new Set(fitting.flatMap((one) => [...one.methods]));
+  if (methods.size === 0) {
+    say.noRoute(request, reply);
+    return;
+  }
+  const allowed = [...methods].sort();
+  reply.header('allow', allowed.join(', '));
+  say.otherMethod(allowed, request, reply);
 }
 
 /** `/v1/webhooks/:id` -> its parts; a slash at the end is another path, as for Fastify. `:id.json` ends so. */

@@ -11,6 +11,7 @@ import type { Planner } from '../domain/plan.ts';
 import type { Emit } from '../domain/signals.ts';
 import type { ReplayStore } from '../domain/replay-store.ts';
 import { PRINCIPAL_DECORATOR, requirePrincipal, type Authenticate } from './access.ts';
+import { serveDocs } from './docs.ts';
 import { describeRoutes, openApiDocument } from './openapi.ts';
 import { manifestRoute } from './manifest.ts';
 import { opsRoutes, type Readiness } from './ops.ts';
@@ -25,6 +26,7 @@ import { steeringRoutes } from './steering.ts';
 import { validatorCompiler } from './validation.ts';
 import { webhookRoutes } from './webhooks.ts';
 import { addX, xFirst, type XSettings } from './x-wiring.ts';
+import { generationOf } from './x/refusals.ts';
 
 export interface ApiOptions {
   readonly store: ReplayStore;
@@ -52,6 +54,8 @@ export interface ApiOptions {
   readonly streams: StreamRoutes['streams'];
   /** X's Account Activity Replay API besides; absent = off. */
   readonly x?: XSettings;
+  /** Whether Swagger UI is served at /docs; default true. */
+  readonly docs?: boolean;
   /** Of this software, for the API's description. */
   readonly version: string;
 }
@@ -85,8 +89,9 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
   app.decorateRequest(PRINCIPAL_DECORATOR);
   app.addHook('onRequest', tellRequestId);
   await app.register(helmet, { contentSecurityPolicy: { directives: { defaultSrc: ["'none'"] } } });
-  answerMissingRoutes(app);
+  answerMissingRoutes(app, undefined, (url) => options.x !== undefined && generationOf(url) !== null);
   await describeRoutes(app, options.version);
+  if (options.docs !== false) await serveDocs(app);
   await addRoutes(app, options);
   await app.ready();
   return app;

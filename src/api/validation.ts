@@ -107,8 +107,8 @@ const allowed = (property: PropertySchema | undefined): string =>
 
 const escapePointer = (name: string): string => name.replaceAll('~', '~0').replaceAll('/', '~1');
 
-/** For routes whose whole body is optional: a POST without one is a request too. */
+/** For routes whose whole body is optional: a POST without one is a request too; `null` is a wrong one. */
 export const allowBarePost: preValidationHookHandler = (request, _reply, done) => {
-  if (request.method === 'POST') request.body ??= {};
+  if (request.method === 'POST' && request.body === undefined) request.body = {};
   done();
 };

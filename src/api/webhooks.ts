@@ -18,6 +18,7 @@ import { ifMatchHeader, ifNoneMatchHeader, isUnchanged, NO_BODY, notModified } f
 import { etagOf, preconditionFailed, wantedVersions } from './conditional.ts';
 import { linked, pageAnswer, pageRequest } from './cursor.ts';
 import { idempotency } from './idempotency.ts';
+import { fails, NOTHING, sends } from './operation.ts';
 import { headersOf } from './request-profile.ts';
 import { idParams, pageQuery, webhookChange, webhookDraft } from './requests.ts';
 import { showWebhook } from './views.ts';
@@ -57,6 +58,8 @@ export function webhookRoutes(options: WebhookRoutes): FastifyPluginAsyncTypebox
       headers: keyHeader,
       body: webhookDraft(maxRate),
       response: { 201: webhookWithSecret },
+      ...fails('forbidden', 'invalid_url', 'key_taken'),
+      ...sends('location'),
     };
     app.post('', { preHandler, schema }, async (request, reply) => {
       const { url, key = null, description = '', maxRate = null, concurrency = null } = request.body;
@@ -94,6 +97,7 @@ export function webhookRoutes(options: WebhookRoutes): FastifyPluginAsyncTypebox
       ...TAGS,
       operationId: 'changeWebhook',
       summary: 'Change a webhook; holds from the next attempt',
+      ...fails('invalid_url'),
       params: idParams,
       headers: ifMatchHeader,
     };
@@ -122,6 +126,8 @@ export function webhookRoutes(options: WebhookRoutes): FastifyPluginAsyncTypebox
       operationId: 'removeWebhook',
       summary: 'Remove a webhook without live replays',
       params: idParams,
+      ...fails('has_live_jobs'),
+      response: { 204: NOTHING },
     };
     app.delete('/:id', { schema: remove }, async (request, reply) => {
       const removed = await store.deleteWebhook(principalOf(request).tenant, webhookIdOf(request));

@@ -49,6 +49,12 @@ export const CONFIG_TABLE = {
   ),
   apiKey: required('REPRISE_API_KEY', API_KEY, 'The first admin key; try `openssl rand -hex 32`.', true),
   listen: usually('REPRISE_LISTEN', LISTEN, { host: '127.0.0.1', port: 8080 }, 'Where the API listens.'),
+  docs: usually(
+    'REPRISE_DOCS',
+    oneOf(['on', 'off']),
+    'on',
+    'Whether Swagger UI is served at `/docs`, without a key.',
+  ),
   instance: optional(
     'REPRISE_INSTANCE',
     INSTANCE,

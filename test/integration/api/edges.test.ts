@@ -108,6 +108,14 @@ describe('a request that is none', () => {
     expect(await api.stored()).toBe(before);
   });
 
+  it.each([
+    ['QUERY', '/v1/replays', undefined, 405],
+    ['PUT', '/v1/webhooks', '{"broken', 405],
+    ['POST', '/v1/nothing', '{"broken', 404],
+  ])('%s %s is refused for its path, whatever the body is', async (method, path, body, status) => {
+    expect(problemOf(await api.call(method, path, body)).status).toBe(status);
+  });
+
   it('unknown routes are 404, known ones with another method 405 and Allow', async () => {
     expect(problemOf(await api.call('GET', '/v2/webhooks'))).toMatchObject({
       status: 404,

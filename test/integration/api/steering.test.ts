@@ -80,6 +80,7 @@ describe('steering a replay that nobody owns', () => {
       expect((await api.call('PATCH', path, body)).status).toBe(400);
     }
     expect((await api.call('POST', `${path}/pause`, { why: 'x' })).status).toBe(400);
+    expect((await api.call('POST', `${path}/pause`, 'null')).status).toBe(400);
     expect(await history()).toEqual(before);
   });
 
