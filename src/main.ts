@@ -8,9 +8,11 @@ import { pino } from 'pino';
 import { LogPlanner } from './actors/planner.ts';
 import { Pool } from './actors/pool.ts';
 import { keepSending } from './actors/courier.ts';
+import { keepGroups } from './actors/group-keeping.ts';
 import { Prover } from './actors/prover.ts';
 import { keepPruning } from './actors/pruning.ts';
 import { MemoryBudget } from './actors/memory-budget.ts';
+import { Together } from './actors/together.ts';
 import { TurnShare } from './actors/turn-share.ts';
 import type { ActorSettings, Edges } from './actors/edges.ts';
 import { singleKeyAccess } from './api/access.ts';
@@ -25,6 +27,7 @@ import { asInstanceId } from './domain/ids.ts';
 import type { InstanceId, TenantId, WebhookId } from './domain/ids.ts';
 import { pause } from './domain/pause.ts';
 import type { ProofStore } from './domain/proof.ts';
+import type { ReplayStore } from './domain/replay-store.ts';
 import type { WebhookSender } from './domain/sender.ts';
 import type { Emit } from './domain/signals.ts';
 import type { JobStore } from './domain/store.ts';
@@ -86,7 +89,7 @@ async function main(): Promise<void> {
   const deliveryLog = createDeliveryLog(config, emit);
   lifecycle.onClose('delivery log', () => deliveryLog.close());
   const guard = createGuard(config.dangerousAllowTargets);
-  const replayStore = createReplayStore(database);
+  const replayStore = createReplayStore(database, () => deliveryLog.reading().partitions);
   const jobStore = createJobStore(database);
   const sender = createSender(guard);
   const ending = new AbortController();
@@ -101,6 +104,7 @@ async function main(): Promise<void> {
     budget: new MemoryBudget(config.memoryBudgetBytes),
     turns: new TurnShare(),
     prover,
+    together: new Together(systemClock),
     settings: actorSettings(config, instance),
   });
   const poolGauges = () => Promise.resolve(pool.gauges());
@@ -141,7 +145,7 @@ async function main(): Promise<void> {
   const checkLog = () => deliveryLog.check();
   if (!(await becomeReady({ migrate: () => database.migrate(), checkLog, signal }))) return;
   pool.start();
-  courier = keepBesidePool(config, { database, jobStore, sender, prover, emit }, signal);
+  courier = keepBesidePool(config, { database, jobStore, replayStore, pool, sender, prover, emit }, signal);
   void deliveryLog.watchMirrors(config.mirrorWatchIntervalMs, signal);
   isRunning = true;
   try {
@@ -229,20 +233,26 @@ function createPool(config: Config, edges: Edges): Pool {
 interface BesidePool {
   readonly database: Database;
   readonly jobStore: JobStore;
+  readonly replayStore: ReplayStore;
+  readonly pool: Pool;
   readonly sender: WebhookSender;
   readonly prover: Prover;
   readonly emit: Emit;
 }
 
-/** Pruning and proving, for which nobody waits, and the courier; resolves when that has ended what was under way. */
+/** Pruning, proving and groups, for which nobody waits, and the courier; resolves when that has ended what was under way. */
 function keepBesidePool(
   config: Config,
-  { database, jobStore, sender, prover, emit }: BesidePool,
+  { database, jobStore, replayStore, pool, sender, prover, emit }: BesidePool,
   signal: AbortSignal,
 ): Promise<void> {
   const retentionMs = config.jobRetentionMs;
   void keepPruning({ store: jobStore, emit, random: Math.random, retentionMs }, signal);
   void prover.keepProving();
+  const nudge = (): void => {
+    pool.nudge();
+  };
+  void keepGroups({ groups: replayStore.groups, emit, random: Math.random, nudge }, signal);
   const courier = {
     outbox: createEventStore(database),
     sender,

@@ -10,6 +10,7 @@ import type { JobStore } from '../domain/store.ts';
 import type { HealthPolicy } from '../machines/endpoint-health.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import type { Proving } from './prover.ts';
+import type { Together } from './together.ts';
 import type { TurnShare } from './turn-share.ts';
 
 export interface ActorSettings {
@@ -45,5 +46,6 @@ export interface Edges {
   readonly budget: MemoryBudget;
   readonly turns: TurnShare;
   readonly prover: Proving;
+  readonly together: Together;
   readonly settings: ActorSettings;
 }

@@ -87,9 +87,9 @@ export class RunningJob {
     return jobGauges(this.#run);
   }
 
-  /** The record key while its log is looked up; null once it is read. */
+  /** The record key while its log is looked up, or its group is waited for; null once it is read. */
   get awaitedKey(): string | null {
-    return this.#run.phase === 'lookup' ? this.#run.job.spec.key : null;
+    return this.#run.phase === 'lookup' || this.#run.isGathering ? this.#run.job.spec.key : null;
   }
 
   /** What the instance's cheap look saw: others' requests are fetched and applied, a lost lease ends the run. */

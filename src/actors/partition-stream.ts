@@ -40,6 +40,17 @@ async function readUntilLeft(run: Run, reading: Reading, signal: AbortSignal): P
   await left;
 }
 
+/** A job of a replay group begins with the others of it that are claimed here now. */
+async function gather(run: Run, who: string, signal: AbortSignal): Promise<void> {
+  const { groupId } = run.job.spec;
+  if (groupId === null) return;
+  run.isGathering = true;
+  run.declareWait(who, 'others of its group');
+  await run.edges.together.join(groupId, signal);
+  run.declareWait(who, null);
+  run.isGathering = false;
+}
+
 async function readSource(run: Run, source: ReadSource, signal: AbortSignal): Promise<void> {
   const { pin } = source;
   const who = `read ${pin.source}`;
@@ -47,6 +58,8 @@ async function readSource(run: Run, source: ReadSource, signal: AbortSignal): Pr
     run.declareWait(who, describeWait(wait));
     run.failover.waits(pin.source, wait);
   };
+  await gather(run, who, signal);
+  if (signal.aborted) return;
   const mustReach = (): number => run.progress.cut.nextOf(pin.source);
   const stream = streamOf(run, source, { end: () => endOf(run, pin), mustReach, onWait }, signal);
   try {

@@ -68,6 +68,8 @@ export class Run {
   /** Takes over changed limits; set by delivery. */
   limitsChanged: () => void = () => undefined;
   phase: Phase = 'lookup';
+  /** Waits to read together with others of its replay group. */
+  isGathering = false;
   isDoubtful = false;
   /** When the last cut became durable, monotonic. */
   cutSavedMs: number;

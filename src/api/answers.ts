@@ -66,6 +66,7 @@ const replayFields = {
     description: 'a range, a plan, the dead letters of its parent, or all that its parent left undone',
   }),
   planId: maybeText('the plan whose offsets it reads, null for others'),
+  groupId: maybeText('the replay group that it belongs to'),
   parentId: maybeText('the replay that it takes up, null for a range'),
   state: Type.Enum([...JOB_STATES], { description: 'where the replay stands' }),
   outcome: maybeText('complete, incomplete (see counts and gaps), or null before its end'),

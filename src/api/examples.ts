@@ -45,6 +45,7 @@ const shownReplay: ReplayAnswer = {
   from: '2026-11-20T10:00:00.000Z',
   to: '2026-11-20T12:30:00.000Z',
   planId: null,
+  groupId: null,
   filters: [],
   counts: {
     scanned: 184_000,

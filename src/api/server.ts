@@ -19,6 +19,7 @@ import { planRequestRoute, planRoutes } from './plans.ts';
 import { answerClientError, problemHandler } from './problems.ts';
 import { challengeRoute, type ProofAtApi } from './proof.ts';
 import { streamRoutes, type StreamRoutes } from './streams.ts';
+import { groupRoutes } from './groups.ts';
 import { replayRequestRoute, replayRoutes } from './replays.ts';
 import { leftoverRoutes } from './leftovers.ts';
 import { answerMissingRoutes } from './routing.ts';
@@ -109,6 +110,7 @@ async function addRoutes(app: FastifyInstance, options: ApiOptions): Promise<voi
       await v1.register(replayRequestRoute(options), { prefix: '/webhooks' });
       await v1.register(planRequestRoute(options), { prefix: '/webhooks' });
       await v1.register(planRoutes(options), { prefix: '/replay-plans' });
+      await v1.register(groupRoutes(options), { prefix: '/replay-groups' });
       await v1.register(replayRoutes(options), { prefix: '/replays' });
       await v1.register(steeringRoutes(options), { prefix: '/replays' });
       await v1.register(leftoverRoutes(options), { prefix: '/replays' });

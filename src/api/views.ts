@@ -57,6 +57,7 @@ export function showReplay(
     webhookId: spec.webhookId,
     kind: spec.kind,
     planId: spec.plan?.planId ?? null,
+    groupId: spec.groupId,
     parentId: spec.parentJobId,
     state: job.state,
     outcome: job.outcome,

@@ -1,4 +1,4 @@
-// Ids. Webhooks and jobs carry decimal strings below 2^63 (X's clients parse them as int64; JavaScript's
+// Ids. Webhooks, jobs and groups carry decimal strings below 2^63 (X's clients parse them as int64; JavaScript's
 // numbers lose digits, so they stay strings everywhere). An id is 41 bits of milliseconds since 2020 and
 // 22 random bits: sortable by time of birth, and never a small number that a team's own log already uses as
 // a record key (a webhook's default key is its id, so a counter could hand out somebody else's key).
@@ -11,6 +11,7 @@ type Branded<Name extends string> = string & { readonly [brand]: Name };
 export type JobId = Branded<'JobId'>;
 export type WebhookId = Branded<'WebhookId'>;
 export type PlanId = Branded<'PlanId'>;
+export type GroupId = Branded<'GroupId'>;
 export type TenantId = Branded<'TenantId'>;
 /** One running process, e.g. `host-4711-k3v9`. A restart is another instance. */
 export type InstanceId = Branded<'InstanceId'>;
@@ -44,6 +45,7 @@ export function isId(text: string): boolean {
 export const asJobId = (id: string): JobId => id as JobId;
 export const asPlanId = (id: string): PlanId => id as PlanId;
 export const asWebhookId = (id: string): WebhookId => id as WebhookId;
+export const asGroupId = (id: string): GroupId => id as GroupId;
 export const asTenantId = (id: string): TenantId => id as TenantId;
 export const asInstanceId = (id: string): InstanceId => id as InstanceId;
 export const sourceName = (site: string, topic: string): SourceName => `${site}/${topic}` as SourceName;

@@ -5,25 +5,18 @@ import type { CompletionType } from './completion.ts';
 import type { DeadLetterView, TakeUpRefusal, TakeUpRequest } from './dead-letter.ts';
 import type { Fact, Proposal } from './fact.ts';
 import type { FixedHeaders } from './fixed-headers.ts';
+import type { GroupStore } from './group.ts';
 import type { JobId, PlanId, TenantId, WebhookId } from './ids.ts';
 import type { JobSpec, JobState, Limits, PlannedPins } from './job.ts';
 import type { Once, UsedKey } from './once.ts';
 import type { DeliveryProfile } from './message.ts';
 import type { MinuteEntry } from './minute-ledger.ts';
+import type { Page, PageRequest } from './page.ts';
 import type { PlanDraft, PlanRefusal, PlanSpec, PlanView, ReplaysBeside } from './plan.ts';
 import type { Validity, WebhookProfile } from './proof.ts';
 import type { CommitResult, JobView } from './store.ts';
 
-export interface Page<Item> {
-  readonly items: readonly Item[];
-  /** Pass as `cursor` to go on; null at the end. */
-  readonly nextCursor: string | null;
-}
-
-export interface PageRequest {
-  readonly limit: number;
-  readonly cursor: string | null;
-}
+export type { Page, PageRequest };
 
 /** Which replays are listed: all of these at once. */
 export interface ReplayFilter {
@@ -202,6 +195,7 @@ export interface ReplayStore {
     wanted: readonly { readonly id: JobId; readonly after: number }[],
     limit: number,
   ): Promise<ReadonlyMap<JobId, readonly Transition[]>>;
+  readonly groups: GroupStore;
   /** Resolves when the database answers. */
   ping(): Promise<void>;
   nowMs(): Promise<number>;

@@ -22,6 +22,9 @@ export interface Signals {
   'job.crashed': { jobId: string; error: string };
   'plan.made': { planId: string; webhookId: string; records: number; warnings: string; durationMs: number };
   'plan.refused': { why: string; error: string; durationMs: number };
+  'group.requested': { groupId: string; webhooks: number };
+  'group.steered': { groupId: string; verb: string };
+  'group.worked': { groupId: string; made: number; refused: number; steered: number };
   'jobs.pruned': { jobs: number };
   'lease.doubtful': { jobId: string; remainingMs: number };
   'cut.saved': { jobId: string; owed: number; durationMs: number };
@@ -78,6 +81,9 @@ export const SIGNALS: Readonly<
   },
   'plan.made': { level: 'info', message: 'replay planned' },
   'plan.refused': { level: 'warn', message: 'replay could not be planned' },
+  'group.requested': { level: 'info', message: 'replay group requested' },
+  'group.steered': { level: 'info', message: 'replay group steered' },
+  'group.worked': { level: 'debug', message: 'replays of a group made or steered' },
   'jobs.pruned': { level: 'info', message: 'old replays pruned' },
   'lease.doubtful': { level: 'warn', message: 'lease near its end; delivery is held' },
   'cut.saved': { level: 'none', message: 'cut saved' },

@@ -141,8 +141,15 @@ export interface LeasedLook {
 }
 
 export interface ClaimRequest {
-  /** Rather a job on one of these partitions than the oldest, if one is near the head of the queue. */
-  readonly gather?: { readonly partitions: number; readonly now: readonly number[] };
+  /**
+   * Rather a job on one of these partitions, the first ones first, than the oldest, if one is near the head of the
+   * queue. `isByAge`: only of the same replay group as the oldest.
+   */
+  readonly gather?: {
+    readonly partitions: number;
+    readonly now: readonly number[];
+    readonly isByAge?: boolean;
+  };
   readonly instance: InstanceId;
   readonly leaseMs: number;
   readonly maxRepeat: number;

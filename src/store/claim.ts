@@ -14,92 +14,49 @@
 // token cannot. Whether a lease ended is the database's judgement alone; no instance's clock takes part.
 //
 // SKIP LOCKED: claimers do not queue behind one another; a candidate that another holds is simply not seen.
-// A job of a newer version's format, or with a fact of it in its history, is not seen either (rolling upgrades), so it cannot make
-// a claimer spin. Each job is its own transaction: several webhooks' locks in one could deadlock.
+// Which of the OPEN jobs it is, is fair-claim.ts's to say. Each job is its own transaction: several webhooks' locks in one could deadlock.
 
 import { randomBytes } from 'node:crypto';
 import { sql } from 'kysely';
-import { FACT_TYPES, JOB_FORMAT } from '../domain/fact.ts';
 import { asJobId } from '../domain/ids.ts';
 import type { Claim, ClaimRequest } from '../domain/store.ts';
-import { statesTagged } from '../machines/replay-job/decide.ts';
 import { advance, isLeased, lockedOf, lockJob } from './advance.ts';
 import type { LockedJob, NewLease } from './advance.ts';
 import { readGaps, readMinutes } from './cut-rows.ts';
 import type { Database } from './database.ts';
 import { readLettersAgain } from './dead-letters.ts';
+import { fairest, openInTurn } from './fair-claim.ts';
 import type { Foreseen } from './history.ts';
 import { columnsOf, viewOf } from './job-row.ts';
+import { KNOWN_ONLY } from './known-only.ts';
 import type { ReplayJobRow } from './schema.ts';
 import { inTransaction, keep, undo } from './transaction.ts';
 import type { Tx } from './transaction.ts';
 import { toDatetime } from './values.ts';
 
-/** How far from the head of the queue a job may be preferred. */
-const WINDOW = 256;
-/** Candidates looked at: more than claimers of one moment. */
-const RIVALS = 16;
-
-type Candidate = (tx: Tx, after: bigint) => Promise<LockedJob | null>;
+/** `after`: null at first; then the row behind which it goes on, 0n = from the oldest on. */
+type Candidate = (tx: Tx, after: bigint | null) => Promise<LockedJob | null>;
 
 /** What became of one try: nobody there, ended in the same transaction, or claimed. */
 type Taken = { readonly kind: 'none' | 'ended' } | { readonly kind: 'claimed'; readonly claim: Claim };
 
-/**
- * Counted, not NOT EXISTS: MariaDB answers that from a copy of the whole history (40,003 rows read for a claim behind
- * 20,000 ended jobs, at each claim). A count is asked for each candidate alone: 4 rows.
- */
-const knownOnly = sql`j.format <= ${JOB_FORMAT} AND (
-  SELECT COUNT(*) FROM job_transitions t
-  WHERE t.job_id = j.id AND t.type NOT IN (${sql.join([...FACT_TYPES])})) = 0`;
-
-/** `wanted` is never set on an OPEN job (a request is honoured at once); if it were, the machine would refuse. */
-const openInTurn: Candidate = async (tx, after) => {
-  const { rows } = await sql<ReplayJobRow & { now: string }>`
-    SELECT j.*, UTC_TIMESTAMP(6) AS now FROM replay_jobs j FORCE INDEX (replay_jobs_claim)
-    WHERE j.state IN (${sql.join(statesTagged('claimable'))}) AND j.turn = 1 AND j.id > ${after} AND ${knownOnly}
-    ORDER BY j.id LIMIT 1 FOR UPDATE SKIP LOCKED`.execute(tx);
-  return rows[0] ? lockedOf(rows[0]) : null;
-};
-
-/**
- * First among the WINDOW oldest, found by the index alone and without a lock (0.3 ms with its round trip); then
- * the oldest. A job without a hash is found by its age only. `after` is of a damaged row: those behind it by age.
- */
-const gathered =
-  ({ partitions, now }: NonNullable<ClaimRequest['gather']>): Candidate =>
-  async (tx, after) => {
-    if (after > 0n) return openInTurn(tx, after);
-    const { rows } = await sql<{ id: string }>`
-      SELECT w.id FROM (
-        SELECT j.id, j.key_hash FROM replay_jobs j FORCE INDEX (replay_jobs_claim)
-        WHERE j.state IN (${sql.join(statesTagged('claimable'))}) AND j.turn = 1 ORDER BY j.id LIMIT ${WINDOW}) w
-      WHERE MOD(w.key_hash, ${partitions}) IN (${sql.join([...now])})
-      ORDER BY w.id LIMIT ${RIVALS}`.execute(tx);
-    const found = rows.length > 0 ? await openAmong(tx, rows) : null;
-    return found ?? openInTurn(tx, after);
-  };
-
-async function openAmong(tx: Tx, ids: readonly { readonly id: string }[]): Promise<LockedJob | null> {
-  const { rows } = await sql<ReplayJobRow & { now: string }>`
-    SELECT j.*, UTC_TIMESTAMP(6) AS now FROM replay_jobs j FORCE INDEX (PRIMARY)
-    WHERE j.id IN (${sql.join(ids.map(({ id }) => BigInt(id)))})
-      AND j.state IN (${sql.join(statesTagged('claimable'))}) AND j.turn = 1 AND ${knownOnly}
-    ORDER BY j.id LIMIT 1 FOR UPDATE SKIP LOCKED`.execute(tx);
-  return rows[0] ? lockedOf(rows[0]) : null;
-}
+/** First by what is fair; behind a damaged row by age alone, from the oldest on. */
+const open =
+  (gather: ClaimRequest['gather']): Candidate =>
+  (tx, after) =>
+    after === null ? fairest(tx, gather) : openInTurn(tx, after);
 
 /** `lease_until` is NULL unless leased, so its index holds the leased jobs only. */
 const leaseEnded: Candidate = async (tx) => {
   const { rows } = await sql<ReplayJobRow & { now: string }>`
     SELECT j.*, UTC_TIMESTAMP(6) AS now FROM replay_jobs j FORCE INDEX (replay_jobs_lease_end)
-    WHERE j.lease_until < UTC_TIMESTAMP(6) AND ${knownOnly}
+    WHERE j.lease_until < UTC_TIMESTAMP(6) AND ${KNOWN_ONLY}
     ORDER BY j.lease_until LIMIT 1 FOR UPDATE SKIP LOCKED`.execute(tx);
   return rows[0] ? lockedOf(rows[0]) : null;
 };
 
 export async function claimOne(db: Database, request: ClaimRequest): Promise<Claim | null> {
-  const taken = await take(db, request, 'CLAIMED', request.gather ? gathered(request.gather) : openInTurn);
+  const taken = await take(db, request, 'CLAIMED', open(request.gather));
   return taken.kind === 'claimed' ? taken.claim : null;
 }
 
@@ -131,7 +88,7 @@ function take(
       const mine = await lockJob(tx, last.jobId);
       if (mine?.row.lease_token === last.token) return keep(await claimed(tx, mine.row));
     }
-    for (let after = 0n; ;) {
+    for (let after: bigint | null = null; ;) {
       const locked = await candidate(tx, after);
       if (!locked) return undo({ kind: 'none' });
       const { row } = locked;
@@ -145,7 +102,7 @@ function take(
         // A damaged row must not stop everybody else's jobs.
         db.emit('job.refused', { jobId: row.id, fact: type, why: `illegal in ${row.state}` });
         if (type === 'RECLAIMED') return undo({ kind: 'none' });
-        after = BigInt(row.id);
+        after = after === null ? 0n : BigInt(row.id);
         continue;
       }
       last = { jobId: row.id, token };

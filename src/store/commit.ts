@@ -12,6 +12,7 @@ import { factsTagged } from './history.ts';
 import { decidedOf } from './job-row.ts';
 import type { ReplayJobRow } from './schema.ts';
 import { inTransaction, keep, undo } from './transaction.ts';
+import type { Tx } from './transaction.ts';
 
 export interface CommitRequest {
   readonly jobId: string;
@@ -23,6 +24,8 @@ export interface CommitRequest {
   readonly tenant?: string;
   /** Only if it has one of these versions. */
   readonly versions?: readonly number[] | null;
+  /** Asked first, before the job's row is locked; false = nothing is done. */
+  readonly isStillWanted?: (tx: Tx) => Promise<boolean>;
 }
 
 export async function commitFact(db: Database, request: CommitRequest): Promise<CommitResult> {
@@ -30,6 +33,9 @@ export async function commitFact(db: Database, request: CommitRequest): Promise<
   const { jobId, lease, write, tenant, versions = null } = request;
   const tag = randomBytes(16).toString('base64url');
   const result = await inTransaction<CommitResult>(db, async (tx, doubt) => {
+    if (request.isStillWanted && !(await request.isStillWanted(tx))) {
+      return undo({ ok: false, why: 'fenced', state: null });
+    }
     const locked = await lockJob(tx, jobId);
     if (!locked || (tenant !== undefined && locked.row.tenant !== tenant)) {
       return undo({ ok: false, why: 'unknown_job', state: null });

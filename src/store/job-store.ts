@@ -5,6 +5,7 @@ import type { JobStore } from '../domain/store.ts';
 import { claimOne, reclaimSome } from './claim.ts';
 import { commitFact } from './commit.ts';
 import type { Database } from './database.ts';
+import { pruneGroups } from './group-prune.ts';
 import { readFacts } from './history.ts';
 import { forgetSilentInstances, removeInstance, upsertInstance } from './instances.ts';
 import { beat, writeCut } from './lease.ts';
@@ -35,7 +36,9 @@ export function createJobStore(db: Database): JobStore {
     instanceGone: (id: InstanceId) => withRetries(emit, () => removeInstance(sessions, id)),
     prune: async (retentionMs, limit) => {
       await prunePlans(db);
-      return await pruneSome(db, retentionMs, limit);
+      const jobs = await pruneSome(db, retentionMs, limit);
+      if (jobs === 0) await pruneGroups(db, retentionMs);
+      return jobs;
     },
     pruneKeys: (limit) => pruneKeys(db, limit),
     nowMs: () => withRetries(emit, () => readClock(sessions)),

@@ -12,6 +12,7 @@ import * as idempotency from './migrations/0005-idempotency.ts';
 import * as plans from './migrations/0006-plans.ts';
 import * as outbox from './migrations/0007-outbox.ts';
 import * as proof from './migrations/0008-proof.ts';
+import * as groups from './migrations/0009-groups.ts';
 import type { Tables } from './schema.ts';
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -23,6 +24,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0006-plans': plans,
   '0007-outbox': outbox,
   '0008-proof': proof,
+  '0009-groups': groups,
 };
 
 export async function migrateToLatest(db: Kysely<Tables>): Promise<void> {

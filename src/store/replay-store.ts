@@ -7,6 +7,8 @@ import type { Database } from './database.ts';
 import { readDeadLetters } from './dead-letters.ts';
 import { readGauges } from './gauges.ts';
 import type { StoreGauges } from './gauges.ts';
+import { createGroupStore } from './group-store.ts';
+import type { Partitions } from './group-work.ts';
 import { readClock } from './look.ts';
 import { readManifest } from './manifest.ts';
 import { readUsedKey } from './once.ts';
@@ -19,7 +21,10 @@ import { lookAt, readJobs, readTransitionsOf } from './watch.ts';
 import { readWebhook, readWebhooks } from './webhook-reads.ts';
 import { changeWebhook, createWebhook, removeWebhook } from './webhooks.ts';
 
-export function createReplayStore(db: Database): ReplayStore & { gauges(): Promise<StoreGauges> } {
+export function createReplayStore(
+  db: Database,
+  partitions?: Partitions,
+): ReplayStore & { gauges(): Promise<StoreGauges> } {
   const { sessions, emit } = db;
   const reading = <Value>(read: () => Promise<Value>): Promise<Value> => withRetries(emit, read);
   return {
@@ -50,6 +55,7 @@ export function createReplayStore(db: Database): ReplayStore & { gauges(): Promi
     lookAt: (ids) => reading(() => lookAt(sessions, ids)),
     jobs: (ids) => reading(() => readJobs(sessions, ids)),
     transitionsAfter: (wanted, limit) => reading(() => readTransitionsOf(sessions, wanted, limit)),
+    groups: createGroupStore(db, partitions),
     ping: async () => {
       await reading(() => readClock(sessions));
     },

@@ -160,6 +160,35 @@ export interface IdempotencyKeyRow {
   expires_at: string;
 }
 
+export interface ReplayGroupRow {
+  id: string;
+  tenant: string;
+  spec: unknown;
+  all_webhooks: number;
+  webhooks: number;
+  by_whom: string;
+  work: number;
+  worker_until: string | null;
+  held: number;
+  steering: unknown;
+  steering_no: number;
+  steered_to: string | null;
+  steered: number;
+  not_steered: number;
+  created_at: string;
+  updated_at: string;
+}
+
+export interface GroupMemberRow {
+  group_id: string;
+  webhook_id: string;
+  /** Of the record key, as the job will have it. */
+  key_hash: number;
+  state: 'pending' | 'made' | 'refused';
+  job_id: string | null;
+  refusal: string | null;
+}
+
 export interface InstanceRow {
   id: string;
   version: string;
@@ -176,6 +205,8 @@ export interface Tables {
   dead_letters: DeadLetterRow;
   minute_ledger: MinuteRow;
   replay_plans: PlanRow;
+  replay_groups: ReplayGroupRow;
+  replay_group_members: GroupMemberRow;
   instances: InstanceRow;
   outbox: OutboxRow;
   idempotency_keys: IdempotencyKeyRow;

@@ -59,6 +59,8 @@ export function takeUp(
       ...parent.spec,
       kind: request.kind,
       parentJobId: id,
+      // A group has one job per webhook; what that one left undone is the client's own request.
+      groupId: null,
       limits: { ...parent.limits, ...change },
     };
     const fact = {

@@ -51,6 +51,13 @@ export const SIGNAL_METRICS = {
     'Time to make one plan of a replay; its count is of plans made.',
   ),
   plansRefused: counter('plans_refused_total', 'Plans that could not be made.', ['why']),
+  groups: counter('groups_requested_total', 'Replay groups that this instance accepted over REST.'),
+  groupsSteered: counter('groups_steered_total', 'Pauses, resumes and cancels of whole groups.', ['verb']),
+  groupJobs: counter(
+    'group_jobs_total',
+    'Replays of groups that this instance made or steered, and webhooks that got none.',
+    ['what'],
+  ),
   claims: counter('job_claims_total', 'Replays claimed by this instance.'),
   reclaims: counter('job_reclaims_total', 'Replays taken over after another owner’s lease ended.'),
   transitions: counter('job_transitions_total', 'Facts this instance committed.', ['fact']),

@@ -48,6 +48,13 @@ function jobs(_meter: Meters, count: Count, time: Time) {
     'job.crashed': () => count(M.crashes),
     'plan.made': ({ durationMs }) => time(M.planSeconds, durationMs),
     'plan.refused': ({ why }) => count(M.plansRefused, { why }),
+    'group.requested': () => count(M.groups),
+    'group.steered': ({ verb }) => count(M.groupsSteered, { verb }),
+    'group.worked': ({ made, refused, steered }) => {
+      if (made > 0) count(M.groupJobs, { what: 'made' }, made);
+      if (refused > 0) count(M.groupJobs, { what: 'refused' }, refused);
+      if (steered > 0) count(M.groupJobs, { what: 'steered' }, steered);
+    },
     'jobs.pruned': ({ jobs }) => count(M.pruned, undefined, jobs),
     'lease.doubtful': () => count(M.doubts),
     'cut.saved': ({ durationMs }) => time(M.cutSeconds, durationMs),

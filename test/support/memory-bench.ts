@@ -7,6 +7,7 @@ import { RunningJob } from '../../src/actors/job.ts';
 import { Lease } from '../../src/actors/lease.ts';
 import { MemoryBudget } from '../../src/actors/memory-budget.ts';
 import { NO_PROVING } from '../../src/actors/prover.ts';
+import { Together } from '../../src/actors/together.ts';
 import { TurnShare } from '../../src/actors/turn-share.ts';
 import { asInstanceId } from '../../src/domain/ids.ts';
 import type { EventBatch, LogStream, StreamRequest } from '../../src/domain/log.ts';
@@ -132,6 +133,7 @@ export class Bench {
       budget: new MemoryBudget(1_000_000),
       turns: new TurnShare(),
       prover: NO_PROVING,
+      together: new Together(this.#clock),
       settings: {
         instance: asInstanceId(name),
         leaseMs: LEASE_MS,

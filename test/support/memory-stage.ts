@@ -4,6 +4,7 @@ import { RunningJob } from '../../src/actors/job.ts';
 import { Lease } from '../../src/actors/lease.ts';
 import { MemoryBudget } from '../../src/actors/memory-budget.ts';
 import { NO_PROVING } from '../../src/actors/prover.ts';
+import { Together } from '../../src/actors/together.ts';
 import { TurnShare } from '../../src/actors/turn-share.ts';
 import type { Edges } from '../../src/actors/edges.ts';
 import { systemClock } from '../../src/domain/clock.ts';
@@ -233,6 +234,7 @@ export class Stage {
       budget: new MemoryBudget(10_000),
       turns: new TurnShare(),
       prover: NO_PROVING,
+      together: new Together(systemClock),
       settings: {
         instance: asInstanceId(name),
         leaseMs: 60_000,

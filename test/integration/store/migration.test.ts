@@ -14,6 +14,9 @@ const asked = { by: 'op', why: 'test' };
 
 describe('a database of the first version', () => {
   const STEPS = [
+    'ALTER TABLE replay_jobs DROP INDEX replay_jobs_fair',
+    'DROP TABLE replay_group_members',
+    'DROP TABLE replay_groups',
     'ALTER TABLE webhooks DROP INDEX webhooks_proof',
     ...['proof_lease', 'proof_due', 'proof', 'wire_profile'].map(
       (column) => `ALTER TABLE webhooks DROP COLUMN ${column}`,
@@ -123,7 +126,7 @@ describe('a database of the first version', () => {
   /** What tells one schema from another, whatever the order in which indexes were added. */
   async function schemaOf(database: TestDatabase): Promise<readonly string[]> {
     const names = ['replay_plans', 'replay_jobs', 'idempotency_keys', 'dead_letters', 'webhooks'];
-    names.push('job_transitions', 'outbox');
+    names.push('job_transitions', 'outbox', 'replay_groups', 'replay_group_members');
     const made = await Promise.all(
       names.map((name) => database.query<Record<string, string>>(`SHOW CREATE TABLE ${name}`)),
     );

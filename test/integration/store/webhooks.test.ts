@@ -50,6 +50,7 @@ describe('a webhook', () => {
       delivery: SINGLE,
       contentType: 'application/json',
       headers: [],
+      notifications: [],
       profile: 'standard',
       validity: UNPROVEN,
     });

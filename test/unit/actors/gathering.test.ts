@@ -23,17 +23,26 @@ describe('a preference', () => {
     );
   });
 
-  it('is none while nothing is read, everything is, or the number of partitions is not known', () => {
+  it('is none while nothing is read or the number of partitions is not known, and by age while everything is', () => {
     const gathering = new Gathering();
     expect(gathering.preference(reading(), [])).toEqual({});
-    expect(gathering.preference(reading(...Array(PARTITIONS).keys()), [])).toEqual({});
+    const { gather } = gathering.preference(reading(...Array(PARTITIONS).keys()), []);
+    expect(gather).toMatchObject({ isByAge: true });
     expect(gathering.preference({ partitions: null, now: [1] }, ['a'])).toEqual({});
   });
 
-  it(`is left out after ${IN_A_ROW} in a row`, () => {
+  it('names first where most jobs wait to be read', () => {
+    const on = (partition: number): string => {
+      for (let n = 0; ; n++) if (partitionOf(`k${n}`, PARTITIONS) === partition) return `k${n}`;
+    };
+    const { gather } = new Gathering().preference(reading(0, 2), [on(7), on(5), on(5), on(2)]);
+    expect(gather?.now).toEqual([5, 7, 2, 0]);
+  });
+
+  it(`is by age after ${IN_A_ROW} in a row`, () => {
     const gathering = new Gathering();
     const asked = Array.from({ length: 3 * (IN_A_ROW + 1) }, () => gathering.preference(reading(1), []));
-    const plain = asked.flatMap(({ gather }, n) => (gather ? [] : [n]));
+    const plain = asked.flatMap(({ gather }, n) => (gather?.isByAge === true ? [n] : []));
     expect(plain).toEqual([IN_A_ROW, 2 * IN_A_ROW + 1, 3 * IN_A_ROW + 2]);
   });
 });

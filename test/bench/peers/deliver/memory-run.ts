@@ -5,6 +5,7 @@ import { Gate } from '../../../../src/actors/gate.ts';
 import { Lease } from '../../../../src/actors/lease.ts';
 import { MemoryBudget } from '../../../../src/actors/memory-budget.ts';
 import { NO_PROVING } from '../../../../src/actors/prover.ts';
+import { Together } from '../../../../src/actors/together.ts';
 import { TurnShare } from '../../../../src/actors/turn-share.ts';
 import { Progress } from '../../../../src/actors/progress.ts';
 import { Run } from '../../../../src/actors/run.ts';
@@ -88,6 +89,7 @@ function edges(store: JobStore): Run['edges'] {
     budget: new MemoryBudget(256 * 1024 * 1024),
     turns: new TurnShare(),
     prover: NO_PROVING,
+    together: new Together(systemClock),
     settings: {
       instance: INSTANCE,
       leaseMs: LEASE_MS,
