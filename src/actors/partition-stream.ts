@@ -46,7 +46,7 @@ async function gather(run: Run, who: string, signal: AbortSignal): Promise<void>
   if (groupId === null) return;
   run.isGathering = true;
   run.declareWait(who, 'others of its group');
-  await run.edges.together.join(groupId, signal);
+  await run.edges.together.join(groupId, run.job.id, signal);
   run.declareWait(who, null);
   run.isGathering = false;
 }

@@ -190,7 +190,10 @@ export class Pool {
       const job = new RunningJob(claim, facts, lease, this.#edges);
       this.#running.get(id)?.abandon();
       this.#running.set(id, job);
+      const { groupId } = claim.job.spec;
+      if (groupId !== null) this.#edges.together.comes(groupId, id);
       void job.ended.then(() => {
+        if (groupId !== null) this.#edges.together.gone(groupId, id);
         if (this.#running.get(id) === job) this.#running.delete(id);
         this.nudge();
       });
