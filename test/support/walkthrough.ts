@@ -1,7 +1,8 @@
 // A document as a list of commands with what it says they print: code blocks ```console, with `$ ` before a command, `> `
 // before its further lines, and the expected output below it. `…` in that stands for anything on its place. JSON is compared as
 // values, so that a document may be formatted as it reads best. `# until X` behind a command: it is run again until
-// its output is as expected, with a deadline.
+// its output is as expected, with a deadline. Of code blocks ```sh, what the reader's shell needs, functions of one line
+// count.
 
 export interface Step {
   readonly command: string;
@@ -37,11 +38,20 @@ export function stepsOf(markdown: string): readonly Step[] {
   }));
 }
 
+/** The functions of one line each that a Markdown text defines. */
+export function functionsOf(markdown: string): string {
+  const blocks = markdown.matchAll(/^```sh\n(.*?)^```$/gms);
+  const lines = [...blocks].flatMap(([, block = '']) => block.split('\n'));
+  return lines.filter((line) => /^[a-z]+\(\) \{ .* \}$/.test(line)).join('\n');
+}
+
 /** Why `printed` is not what the document says; null when it is. */
 export function difference(expected: string, printed: string): string | null {
   const [wanted, got] = [json(expected), json(printed)];
   if (wanted === undefined || got === undefined) {
-    return fits(expected.trim(), printed.trim()) ? null : `expected\n${expected}\nprinted\n${printed}`;
+    // Lines of HTTP end with CR LF; nobody sees that.
+    const seen = printed.replaceAll('\r', '').trim();
+    return fits(expected.trim(), seen) ? null : `expected\n${expected}\nprinted\n${printed}`;
   }
   return compare(wanted, got, '');
 }
