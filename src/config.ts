@@ -6,7 +6,8 @@
 import { readFileSync } from 'node:fs';
 import { inOrder } from './config/site-list.ts';
 import { completeSites, isSiteSetting, type Fault, type ReadFile, type SiteConfig } from './config/sites.ts';
-import { CONFIG_TABLE, type Setting, type Values } from './config/table.ts';
+import type { Setting } from './config/setting.ts';
+import { CONFIG_TABLE, type Values } from './config/table.ts';
 import { nearest } from './config/values.ts';
 import { RepriseError, type InputFault } from './domain/errors.ts';
 

@@ -14,11 +14,10 @@ import { keepPruning } from './actors/pruning.ts';
 import { MemoryBudget } from './actors/memory-budget.ts';
 import { Together } from './actors/together.ts';
 import { TurnShare } from './actors/turn-share.ts';
-import type { ActorSettings, Edges } from './actors/edges.ts';
+import type { Edges } from './actors/edges.ts';
 import { singleKeyAccess } from './api/access.ts';
 import type { CheckResult } from './api/proof.ts';
 import { createApi } from './api/server.ts';
-import type { XSettings } from './api/x-wiring.ts';
 import { loadConfig } from './config.ts';
 import type { Config } from './config.ts';
 import { systemClock } from './domain/clock.ts';
@@ -32,15 +31,15 @@ import type { WebhookSender } from './domain/sender.ts';
 import type { Emit } from './domain/signals.ts';
 import type { JobStore } from './domain/store.ts';
 import { createDeliveryLog } from './kafka/delivery-log.ts';
+import { storeGauges } from './gauges.ts';
 import { keepHeapSmall } from './heap.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { becomeReady, keepWatching } from './readiness.ts';
+import { actorSettings, apiSettings, clientLimits, proofPolicy, xSettings } from './settings.ts';
 import { openDatabase } from './store/database.ts';
 import type { Database } from './store/database.ts';
-import { readGauges } from './store/gauges.ts';
 import { createEventStore } from './store/event-store.ts';
 import { createJobStore } from './store/job-store.ts';
-import { readOutboxGauges } from './store/outbox.ts';
 import { createProofStore } from './store/proof-store.ts';
 import { createReplayStore } from './store/replay-store.ts';
 import { logOptions } from './telemetry/log.ts';
@@ -62,17 +61,12 @@ const RECLAIMS_PER_POLL = 8;
 const READY_DEADLINE_MS = 1_500;
 /** The pool keeps its own deadline; this much later it is given up. */
 const POOL_SPARE_MS = 3_000;
-const RETRY_AFTER_CAP_MS = 300_000;
-const FAILURES_IN_A_ROW = 10;
-const STREAMS = { pollMs: 300, heartbeatMs: 15_000, stallMs: 30_000 };
 
 let isRunning = false;
 
 async function main(): Promise<void> {
   const config = loadConfig(process.env);
-  const instance = asInstanceId(
-    `${config.instance ?? hostname()}-${process.pid}-${randomBytes(3).toString('hex')}`,
-  );
+  const instance = nameOf(config);
   const lifecycle = new Lifecycle();
   const log = pino(logOptions({ level: config.logLevel, instance }));
   const gauges: (() => Promise<readonly GaugeReading[]>)[] = [];
@@ -156,8 +150,9 @@ async function main(): Promise<void> {
   }
 }
 
-function apiSettings({ lookbackMs, maxRate, disorderSlackMs, eventIdentity, settleMs, planTtlMs }: Config) {
-  return { lookbackMs, maxRate, disorderSlackMs, identity: eventIdentity, settleMs, planTtlMs };
+/** Another one at each start: leases of an earlier process are not this one's. */
+function nameOf({ instance }: Config): InstanceId {
+  return asInstanceId(`${instance ?? hostname()}-${process.pid}-${randomBytes(3).toString('hex')}`);
 }
 
 /** Aborted when the stop begins. */
@@ -198,12 +193,7 @@ interface ProverParts {
 }
 
 function createProver(config: Config, { store, guard, emit }: ProverParts, signal: AbortSignal): Prover {
-  const policy = {
-    mode: config.webhookProof,
-    attempts: config.webhookProofAttempts,
-    retryMs: config.webhookProofRetryMs,
-    intervalMs: { standard: config.webhookProofIntervalMs, x: config.webhookProofXIntervalMs },
-  };
+  const policy = proofPolicy(config);
   return new Prover({ store, probe: createProber(guard), emit, random: Math.random, policy }, signal);
 }
 
@@ -266,67 +256,6 @@ function keepBesidePool(
     proof: config.webhookProof,
   };
   return keepSending(courier, signal);
-}
-
-function actorSettings(config: Config, instance: InstanceId): ActorSettings {
-  return {
-    instance,
-    leaseMs: config.leaseMs,
-    heartbeatIntervalMs: config.heartbeatIntervalMs,
-    cutIntervalMs: config.cutIntervalMs,
-    settleMs: config.settleMs,
-    siteDownMs: config.siteDownMs,
-    mirrorWaitMs: config.mirrorWaitMs,
-    maxRepeat: config.maxRepeat,
-    maxRate: config.maxRate,
-    concurrency: config.concurrency,
-    requestTimeoutMs: config.requestTimeoutMs,
-    dedupeMaxEntries: config.dedupeMaxEntries,
-    retry: {
-      maxAttempts: config.maxAttempts,
-      maxAttemptsRejected: Math.min(3, config.maxAttempts),
-      baseMs: config.retryBaseMs,
-      capMs: config.retryCapMs,
-      retryAfterCapMs: RETRY_AFTER_CAP_MS,
-    },
-    health: {
-      // More than one event's attempts, so that a single poison event is given up and not taken for an outage.
-      failuresInARow: Math.max(FAILURES_IN_A_ROW, config.maxAttempts + 1),
-      probeBaseMs: config.retryBaseMs,
-      probeCapMs: config.retryCapMs,
-      downLimitMs: config.endpointDownLimitMs,
-    },
-  };
-}
-
-function clientLimits({ idempotencyKeepMs, maxStreams, maxStreamsPerTenant }: Config) {
-  return {
-    idempotencyKeepMs,
-    streams: { ...STREAMS, most: maxStreams, mostPerTenant: maxStreamsPerTenant },
-  };
-}
-
-function xSettings(config: Config): XSettings {
-  const quota = { most: config.xQuota, windowMs: config.xQuotaWindowMs };
-  return { fromAgeMs: config.xFromAgeMs, toAgeMs: config.xToAgeMs, quota };
-}
-
-async function storeGauges(database: Database): Promise<readonly GaugeReading[]> {
-  const { states, oldestOpenSeconds, oldestClaimableSeconds, expiredLeases } = await readGauges(database);
-  const outbox = await readOutboxGauges(database);
-  const jobs = Object.entries(states).map(([state, value]) => ({
-    gauge: 'jobs' as const,
-    labels: { state },
-    value,
-  }));
-  return [
-    ...jobs,
-    { gauge: 'oldestOpen', value: oldestOpenSeconds },
-    { gauge: 'oldestClaimable', value: oldestClaimableSeconds },
-    { gauge: 'expiredLeases', value: expiredLeases },
-    { gauge: 'outboxPending', value: outbox.pending },
-    { gauge: 'outboxAge', value: outbox.oldestSeconds },
-  ];
 }
 
 try {

@@ -13,7 +13,7 @@ const digest = (of: string) =>
     description: `sum modulo 2^256 of SHA-256(webhook-id) over ${of}, 64 hex characters`,
   });
 
-const counts = Type.Object({
+const countFields = {
   scanned: count('records walked over, anybody’s'),
   matched: count('events of the webhook in the range, copies included'),
   duplicates: count('copies that were not delivered again'),
@@ -26,7 +26,8 @@ const counts = Type.Object({
   evicted: count('identities that dedupe had to forget'),
   unknownBelowCut: count('offsets that could not be read again when dedupe was rebuilt'),
   siteSwitches: count('times it went on at another site'),
-});
+};
+const counts = Type.Object(countFields, { description: 'what happened, in events' });
 
 const headFields = {
   replayId: text('the replay'),
@@ -57,7 +58,7 @@ const sources = Type.Array(
     source: text('site/topic'),
     site: text('site'),
     topic: text('topic'),
-    partition: Type.Integer(),
+    partition: Type.Integer({ description: 'partition' }),
     start: text('first offset read (decimal)'),
     end: maybeText('first offset not read (decimal); null while it is not pinned'),
     copyOf: maybeText('the source that it is a mirrored copy of'),
@@ -90,28 +91,40 @@ const minutes = Type.Array(
   { description: 'oldest first; minutes in which nothing was settled are left out' },
 );
 
-export const manifest = Type.Object({
+const manifestFields = {
   ...headFields,
   sources,
   gaps,
   minutes,
   nextCursor: maybeText('pass as `cursor` for the minutes that follow; null at the end'),
+};
+export const manifest = Type.Object(manifestFields, {
+  title: 'Manifest',
+  description: 'what a replay delivered, per minute, in a form that its receiver can check',
 });
 export type ManifestAnswer = Static<typeof manifest>;
 
 const orNull = (list: typeof sources | typeof gaps | typeof minutes) =>
   Type.Union([list, Type.Null()], { description: 'as in the manifest; null = left out here' });
 
+const dataFields = {
+  ...headFields,
+  gapCount: count('gaps of the replay'),
+  minuteCount: count('minutes of its manifest'),
+  sources: orNull(sources),
+  gaps: orNull(gaps),
+  minutes: orNull(minutes),
+};
+
 /** The body of a completion event: `webhooks` of the OpenAPI document. */
-export const completionEvent: TObject = Type.Object({
-  type: Type.Enum([...COMPLETION_TYPES]),
-  timestamp: instant('when it happened'),
-  data: Type.Object({
-    ...headFields,
-    gapCount: count('gaps of the replay'),
-    minuteCount: count('minutes of its manifest'),
-    sources: orNull(sources),
-    gaps: orNull(gaps),
-    minutes: orNull(minutes),
-  }),
-});
+export const completionEvent: TObject = Type.Object(
+  {
+    type: Type.Enum([...COMPLETION_TYPES], { description: 'what happened to the replay' }),
+    timestamp: instant('when it happened'),
+    data: Type.Object(dataFields, { description: 'the manifest; lists that are too long are left out' }),
+  },
+  {
+    title: 'CompletionEvent',
+    description: 'told to a webhook that asked for it, when a replay ended or paused',
+  },
+);

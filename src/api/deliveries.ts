@@ -1,40 +1,10 @@
-// What webhooks receive, for the section `webhooks` of the API's description: requests of ours, signed as in Standard
-// Webhooks 1.0.0. A further one is one line in RECEIVED: `'its.name': signed({ summary, description, content })`.
+// What webhooks receive, for the section `webhooks` of the API's description: replayed events here, completion events
+// and checks in files of their own. A further kind of request is one line in RECEIVED.
 
 import { Type } from 'typebox';
-
-interface Received {
-  readonly summary: string;
-  readonly description: string;
-  /** Of the body, by media type. */
-  readonly content: Readonly<Record<string, { readonly schema: object; readonly example?: unknown }>>;
-  /** Headers beside the signature's. */
-  readonly headers?: readonly object[];
-}
-
-const header = (name: string, description: string, example: string) => ({
-  name,
-  in: 'header',
-  required: true,
-  description,
-  schema: { type: 'string' },
-  example,
-});
-
-const signature = (idMeaning: string, id: string) => [
-  header('webhook-id', idMeaning, id),
-  header(
-    'webhook-timestamp',
-    'Seconds since 1970 of this attempt; refuse what is older than 5 minutes.',
-    '1795179618',
-  ),
-  header(
-    'webhook-signature',
-    'Space-separated `v1,<base64>` of HMAC-SHA256 over `id.timestamp.body`; the key is what `whsec_` encodes. One ' +
-      'that fits is enough.',
-    'v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=',
-  ),
-];
+import { CHECKS } from './checks-received.ts';
+import { COMPLETIONS } from './completion-received.ts';
+import { header, signed, X_SIGNATURE } from './received.ts';
 
 const OF_A_REPLAY = [
   header('reprise-job-id', 'The replay.', '882705129484288003'),
@@ -45,6 +15,7 @@ const OF_A_REPLAY = [
     '2026-11-20T10:00:03.417Z',
   ),
   header('reprise-attempt', '1, 2, 3 ... of this message by this owner.', '1'),
+  X_SIGNATURE,
 ];
 
 const ANSWERS = {
@@ -55,22 +26,6 @@ const ANSWERS = {
   '5XX': { description: 'Tried again, with growing pauses; then a dead letter.' },
   default: { description: 'Anything else, redirects too, is a failure.' },
 };
-
-/** One kind of request that a webhook receives. */
-function signed(received: Received, id: readonly [meaning: string, example: string] = EVENT_ID): object {
-  const { summary, description, content, headers = [] } = received;
-  return {
-    post: {
-      summary,
-      description,
-      tags: ['deliveries'],
-      security: [],
-      parameters: [...signature(...id), ...headers],
-      requestBody: { required: true, content },
-      responses: ANSWERS,
-    },
-  };
-}
 
 const EVENT_ID = [
   'Stable id of the event, the same in each attempt and each replay: drop what you know already.',
@@ -99,24 +54,28 @@ export const RECEIVED: Readonly<Record<string, object>> = {
     summary: 'One replayed event',
     description:
       'The body is the value of the record, unchanged. Sent to webhooks of mode `single`, and to all for events that ' +
-      'cannot share a body (no `reprise-event-count` then).',
+      'cannot share a body (no `reprise-event-count` then). The content type is the webhook’s `contentType`; its own ' +
+      '`headers` are sent besides.',
     content: { 'application/json': { schema: oneEvent, example: { order: 17, state: 'paid' } } },
     headers: OF_A_REPLAY,
+    id: EVENT_ID,
+    responses: ANSWERS,
   }),
-  events: signed(
-    {
-      summary: 'A batch of replayed events',
-      description:
-        'Sent to webhooks of mode `ndjson` or `json-array`. Signed as one message; the answer is the answer to all.',
-      content: {
-        'application/x-ndjson': {
-          schema: eventLines,
-          example: '{"order":17,"state":"paid"}\n{"order":18,"state":"open"}\n',
-        },
-        'application/json': { schema: eventArray },
+  events: signed({
+    summary: 'A batch of replayed events',
+    description:
+      'Sent to webhooks of mode `ndjson` or `json-array`. Signed as one message; the answer is the answer to all.',
+    content: {
+      'application/x-ndjson': {
+        schema: eventLines,
+        example: '{"order":17,"state":"paid"}\n{"order":18,"state":"open"}\n',
       },
-      headers: [...OF_A_REPLAY, header('reprise-event-count', 'How many events are in the body.', '2')],
+      'application/json': { schema: eventArray },
     },
-    BATCH_ID,
-  ),
+    headers: [...OF_A_REPLAY, header('reprise-event-count', 'How many events are in the body.', '2')],
+    id: BATCH_ID,
+    responses: ANSWERS,
+  }),
+  ...COMPLETIONS,
+  ...CHECKS,
 };

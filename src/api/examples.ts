@@ -1,9 +1,15 @@
-// Examples of the API's description: one value per named schema, and what a problem says per error code.
+// Examples of the API's description: one value per named schema. Problems have theirs in example-problems.ts, X's errors
+// in x/schemas.ts, what webhooks receive beside its schema.
 // Invariant: each fits its schema, and is as the running API answers; a test holds them against it.
 
 import type { Static } from 'typebox';
-import type { ErrorCode, InputFault } from '../domain/errors.ts';
-import type { DeadLetterAnswer, ReplayAnswer, TransitionAnswer, webhook } from './answers.ts';
+import { explainReason } from '../domain/proof.ts';
+import type { DeadLetterAnswer, ReplayAnswer, TransitionAnswer } from './answers.ts';
+import type { webhook } from './webhook-answers.ts';
+import { shownGroup, shownGroupSummary } from './example-group.ts';
+import { shownManifest } from './example-manifest.ts';
+import { shownPlan } from './example-plan.ts';
+import { X_EXAMPLES } from './x/examples.ts';
 
 const WEBHOOK_ID = '882705129484288001';
 const REPLAY_ID = '882705129484288003';
@@ -149,6 +155,7 @@ export const EXAMPLES: Readonly<Record<string, unknown>> = {
   WebhookWithSecret: { ...shownWebhook, secret: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw' },
   WebhookPage: { items: [shownWebhook], nextCursor: null },
   ReplayDraft: { from: '2026-11-20T10:00:00Z', to: '2026-11-20T12:30:00Z', maxRate: 500 },
+  ReplayRequest: { from: '2026-11-20T10:00:00Z', to: '2026-11-20T12:30:00Z', maxRate: 500 },
   Replay: shownReplay,
   ReplayPage: { items: [shownReplay], nextCursor: 'cmVwbGF5czo4ODI3MDUxMjk0ODQyODgwMDM' },
   SteeringReason: { reason: 'the receiver is under load' },
@@ -156,6 +163,31 @@ export const EXAMPLES: Readonly<Record<string, unknown>> = {
   LimitsOfChild: { maxRate: 50, reason: 'the receiver was mended' },
   DeadLetterPage: { items: [shownDeadLetter], nextCursor: null },
   TransitionPage: { items: [shownTransition], nextCursor: null },
+  Plan: shownPlan,
+  Manifest: shownManifest,
+  ReplayGroupDraft: {
+    from: '2026-11-20T10:00:00Z',
+    to: '2026-11-20T12:30:00Z',
+    webhookIds: ['882705129484288001', '882705129484288009'],
+    maxRate: 500,
+  },
+  ReplayGroup: shownGroup,
+  ReplayGroupSummaryPage: { items: [shownGroupSummary], nextCursor: null },
+  ChallengeRequest: {},
+  ChallengeResult: {
+    passed: false,
+    reason: 'wrong_response',
+    explanation: explainReason('wrong_response', 'standard'),
+    validity: {
+      state: 'unproven',
+      required: true,
+      failures: 1,
+      reason: 'wrong_response',
+      checkedAt: '2026-11-20T08:00:04.120Z',
+      nextCheckAt: '2026-11-20T08:01:04.120Z',
+      checks: [{ at: '2026-11-20T08:00:04.120Z', reason: 'wrong_response' }],
+    },
+  },
   Liveness: { status: 'alive' },
   Readiness: {
     status: 'ready',
@@ -173,55 +205,5 @@ export const EXAMPLES: Readonly<Record<string, unknown>> = {
     { order: 17, state: 'paid' },
     { order: 18, state: 'open' },
   ],
-};
-
-interface ProblemExample {
-  readonly detail: string;
-  readonly faults?: readonly InputFault[];
-}
-
-/** What is missing here is shown with its title. */
-export const PROBLEM_EXAMPLES: Readonly<Partial<Record<ErrorCode, ProblemExample>>> = {
-  invalid_request: {
-    detail: 'The body is not valid; see errors.',
-    faults: [
-      {
-        pointer: '/maxRate',
-        detail: 'must be >= 1; allowed: an integer from 1 to 2500 (events/s), or null for no own limit',
-      },
-    ],
-  },
-  invalid_range: {
-    detail: 'The range cannot be replayed; see errors.',
-    faults: [
-      {
-        pointer: '/to',
-        detail: 'is not after `from`; allowed: a range of at least 1 ms, `from` inside and `to` outside',
-      },
-    ],
-  },
-  invalid_url: {
-    detail: 'The address 10.0.0.7 is not public.',
-    faults: [{ pointer: '/url', detail: 'The address 10.0.0.7 is not public.' }],
-  },
-  unauthorized: {
-    detail: 'No API key was sent; send the header "Authorization: Bearer <key>".',
-  },
-  forbidden: { detail: 'Only an admin key may choose a record key; leave `key` out.' },
-  not_found: { detail: 'No replay has this id; GET /v1/replays lists yours.' },
-  key_taken: {
-    detail: 'Another webhook has this key; change that one, or choose another key.',
-    faults: [{ pointer: '/key', detail: 'belongs to another webhook' }],
-  },
-  illegal_state: {
-    detail: 'The replay is COMPLETED; only one that is PAUSED, or is about to be, can be resumed.',
-  },
-  nothing_undone: { detail: 'Everything of the replay is delivered, or with another replay.' },
-  body_too_large: { detail: 'The body may have at most 65,536 bytes.' },
-  unsupported_media_type: {
-    detail: 'Send the body as JSON with the header "Content-Type: application/json".',
-  },
-  internal: {
-    detail: 'Try again in a moment; the request-id of this answer finds the reason in the log.',
-  },
+  ...X_EXAMPLES,
 };

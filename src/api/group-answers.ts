@@ -34,7 +34,7 @@ export const groupDraft = (maxRate: number) => {
         Type.Literal(true, { description: 'true, instead of webhookIds: every webhook that there is now' }),
       ),
     },
-    { additionalProperties: false },
+    { additionalProperties: false, title: 'ReplayGroupDraft' },
   );
 };
 export type GroupDraft = Static<ReturnType<typeof groupDraft>>;
@@ -61,24 +61,30 @@ const summaryFields = {
   webhooks: Type.Integer({ description: 'webhooks of the group' }),
   by: text('who asked for it'),
   createdAt: instant('when it was requested'),
-  limits: Type.Object({
-    maxRate: maybeInteger('events/s of each replay, as it was asked for'),
-    concurrency: maybeInteger('requests in flight of each replay, as it was asked for'),
-  }),
+  limits: Type.Object(
+    {
+      maxRate: maybeInteger('events/s of each replay, as it was asked for'),
+      concurrency: maybeInteger('requests in flight of each replay, as it was asked for'),
+    },
+    { description: 'of each replay, as they were asked for' },
+  ),
   steering: Type.Unsafe<SteeringAnswer | null>({ ...steering, type: ['object', 'null'] }),
 };
-export const groupSummary = Type.Object(summaryFields);
+export const groupSummary = Type.Object(summaryFields, {
+  title: 'ReplayGroupSummary',
+  description: 'a replay group without what its replays came to',
+});
 export type GroupSummaryAnswer = Static<typeof groupSummary>;
 
 const integers = (names: readonly string[], description: string) =>
   Type.Unsafe<Record<string, number>>({
     type: 'object',
-    properties: Object.fromEntries(names.map((name) => [name, { type: 'integer' }])),
+    properties: Object.fromEntries(names.map((name) => [name, { type: 'integer', description: name }])),
     required: [...names],
     description,
   });
 
-export const group = Type.Object({
+const groupFields = {
   ...summaryFields,
   state: Type.Enum([...GROUP_STATES], {
     description: 'creating (webhooks without a replay are left), live, or ended (every replay has)',
@@ -86,11 +92,14 @@ export const group = Type.Object({
   jobs: integers(JOB_STATES, 'replays per state'),
   pending: Type.Integer({ description: 'webhooks whose replay is not made yet' }),
   counts: integers(SUMMED_COUNTS, 'sums of the counts of all replays'),
-  progress: Type.Object({
-    share: Type.Number({ minimum: 0, maximum: 1, description: 'how much of the group is done' }),
-    rate: Type.Number({ description: 'delivered events/s of the replays that run' }),
-    etaMs: maybeInteger('ms until the last replay ends; null while that is not known'),
-  }),
+  progress: Type.Object(
+    {
+      share: Type.Number({ minimum: 0, maximum: 1, description: 'how much of the group is done' }),
+      rate: Type.Number({ description: 'delivered events/s of the replays that run' }),
+      etaMs: maybeInteger('ms until the last replay ends; null while that is not known'),
+    },
+    { description: 'how far the group is' },
+  ),
   refused: Type.Array(
     Type.Object({
       webhookId: id,
@@ -100,6 +109,10 @@ export const group = Type.Object({
     { description: `webhooks without a replay, the first ${REFUSED_SHOWN}` },
   ),
   refusedTotal: Type.Integer({ description: 'how many have none' }),
+};
+export const group = Type.Object(groupFields, {
+  title: 'ReplayGroup',
+  description: 'a replay group as it is now',
 });
 export type GroupAnswer = Static<typeof group>;
 

@@ -14,6 +14,7 @@ import { linked, pageAnswer, pageRequest } from './cursor.ts';
 import { group, groupDraft, groupSummary, showGroup, showGroupSummary } from './group-answers.ts';
 import type { GroupDraft } from './group-answers.ts';
 import { idempotency } from './idempotency.ts';
+import { fails, OPTIONAL_BODY, sends } from './operation.ts';
 import { rangeSpec, type ReplayRoutes } from './replays.ts';
 import { idParams, pageQuery, steeringReason } from './requests.ts';
 import { allowBarePost } from './validation.ts';
@@ -61,6 +62,8 @@ function requestRoute(options: ReplayRoutes): FastifyPluginAsyncTypebox {
       headers,
       body: groupDraft(maxRate),
       response: { 202: group },
+      ...fails('invalid_range', 'idempotency_in_progress', 'idempotency_mismatch'),
+      ...sends('location', 'idempotency-replayed'),
     };
     app.post('', { preHandler, schema, bodyLimit: BODY_LIMIT_BYTES }, async (request, reply) => {
       const { tenant, name } = principalOf(request);
@@ -89,6 +92,7 @@ function readRoutes(options: ReplayRoutes): FastifyPluginAsyncTypebox {
       operationId: 'listReplayGroups',
       summary: 'List replay groups, newest first',
       querystring: pageQuery,
+      ...sends('link'),
     };
     app.get('', { schema: { ...list, response: { 200: pageOf(groupSummary) } } }, async (request, reply) => {
       const page = await groups.groups(principalOf(request).tenant, pageRequest(LIST, request.query));
@@ -111,6 +115,7 @@ function readRoutes(options: ReplayRoutes): FastifyPluginAsyncTypebox {
       summary: 'List the replays of a group, newest first',
       params: idParams,
       querystring: pageQuery,
+      ...sends('link'),
     };
     app.get(
       '/:id/replays',
@@ -140,6 +145,7 @@ function steeringRoutes(options: ReplayRoutes): FastifyPluginAsyncTypebox {
         summary,
         params: idParams,
         body: steeringReason,
+        ...OPTIONAL_BODY,
         response: { 202: group },
       };
       app.post(`/:id/${verb}`, { schema }, async (request, reply) => {

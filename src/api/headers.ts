@@ -19,6 +19,20 @@ export const HEADERS = {
     description: 'Seconds to wait before the same request is sent again.',
     schema: { type: 'integer', minimum: 0, examples: [1] },
   },
+  etag: {
+    description:
+      'Of this answer: send it as `If-None-Match` to be told 304 while it holds, or as `If-Match` with a change.',
+    schema: { type: 'string', examples: ['"v3-4Qk0cZ1vQ2mZ8c7wYb1H0g"'] },
+  },
+  link: {
+    description: 'The next page (RFC 8288), with everything else that was asked for; absent on the last one.',
+    schema: { type: 'string', examples: ['</v1/replays?cursor=cmVwbGF5czox>; rel="next"'] },
+  },
+  'idempotency-replayed': {
+    description:
+      '`true`: nothing was made; this is the answer to the first request with this Idempotency-Key.',
+    schema: { type: 'string', enum: ['true'] },
+  },
   'www-authenticate': {
     description: 'How to authenticate.',
     schema: { type: 'string', examples: ['Bearer realm="reprise"'] },

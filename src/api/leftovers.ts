@@ -9,7 +9,7 @@ import { principalOf } from './access.ts';
 import { deadLetter, pageOf, replay } from './answers.ts';
 import { linked, pageAnswer, pageRequest } from './cursor.ts';
 import { idempotency } from './idempotency.ts';
-import { fails, OPTIONAL_BODY, sends } from './operation.ts';
+import { fails, IDEMPOTENCY_FAILS, OPTIONAL_BODY, sends } from './operation.ts';
 import { createdReplay, type ReplayRoutes } from './replays.ts';
 import { jobIdOf, noReplay } from './replay-lookup.ts';
 import { idParams, limitsOfChild, pageQuery } from './requests.ts';
@@ -39,6 +39,7 @@ export function leftoverRoutes(options: ReplayRoutes): FastifyPluginAsyncTypebox
       summary: 'List the dead letters of a replay, by their place in the log',
       params: idParams,
       querystring: pageQuery,
+      ...sends('link'),
     };
     app.get(
       '/:id/dead-letters',
@@ -65,8 +66,8 @@ export function leftoverRoutes(options: ReplayRoutes): FastifyPluginAsyncTypebox
         headers,
         body: limitsOfChild(maxRate),
         ...OPTIONAL_BODY,
-        ...fails('illegal_state', 'nothing_undone', 'webhook_deleted', 'log_replaced'),
-        ...sends('location'),
+        ...fails('illegal_state', 'nothing_undone', 'webhook_deleted', 'log_replaced', ...IDEMPOTENCY_FAILS),
+        ...sends('location', 'idempotency-replayed'),
       };
       app.post(
         `/:id/${path}`,

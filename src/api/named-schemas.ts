@@ -1,10 +1,14 @@
 // Schemas with a name (`title: 'Replay'`, in capitals as a type's) appear once in the description, as components;
 // wherever a route uses one stands a reference. So a route's schema stays whole for Fastify, and a new component is
-// one word at its definition. Invariant: one name is one shape.
+// one word at its definition. A schema may carry another one that is told in its place (`TOLD_AS`): what is checked in
+// code, not by the schema. Invariant: one name is one shape.
 
 import { isDeepStrictEqual } from 'node:util';
 
 type Json = Record<string, unknown>;
+
+/** Key of a schema: the one that readers are told instead. */
+export const TOLD_AS = 'x-told-as';
 
 const NAME = /^[A-Z][A-Za-z]*$/;
 
@@ -14,6 +18,7 @@ export const schemaRef = (name: string): { $ref: string } => ({ $ref: `#/compone
 export function nameSchemas(node: unknown, named: Json): unknown {
   if (Array.isArray(node)) return node.map((item) => nameSchemas(item, named));
   if (typeof node !== 'object' || node === null) return node;
+  if (TOLD_AS in node) return nameSchemas(node[TOLD_AS], named);
   const inside: Json = Object.fromEntries(
     Object.entries(node).map(([key, value]) => [key, isData(key) ? value : nameSchemas(value, named)]),
   );
@@ -32,7 +37,7 @@ export function nameSchemas(node: unknown, named: Json): unknown {
 const isData = (key: string): boolean =>
   ['example', 'examples', 'default', 'const', 'enum', 'info'].includes(key);
 
-const isSchema = (shape: Json): boolean => 'type' in shape || 'allOf' in shape || 'anyOf' in shape;
+const isSchema = (shape: Json): boolean => ['type', 'allOf', 'anyOf', 'oneOf'].some((key) => key in shape);
 
 /** TypeBox writes enums without a type; readers and generators of clients want one. */
 function withType(shape: Json): Json {

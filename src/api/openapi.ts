@@ -8,7 +8,8 @@ import { RECEIVED } from './deliveries.ts';
 import { EXAMPLES } from './examples.ts';
 import { HEADERS } from './headers.ts';
 import { nameSchemas } from './named-schemas.ts';
-import { completeAnswers, type Answer, type ErrorAnswers, type Operation } from './operation-answers.ts';
+import { completeAnswers, tellHeaders } from './operation-answers.ts';
+import type { Answer, ErrorAnswers, Operation } from './operation-answers.ts';
 import { PROBLEM_JSON } from './problems.ts';
 import { generationOf } from './x/refusals.ts';
 
@@ -26,6 +27,21 @@ const TAGS = [
   {
     name: 'replays',
     description: 'Requests to replay a range: ask, follow, steer, take up what was left undone.',
+  },
+  {
+    name: 'plans',
+    description:
+      'What a replay of a range would read, asked for beforehand, and pinned for the one run of it.',
+  },
+  {
+    name: 'replay groups',
+    description: 'The same range of many webhooks at once: ask, follow and steer all of its replays.',
+  },
+  {
+    name: 'x',
+    description:
+      'X’s Account Activity Replay API in its three generations, a translation: X’s parameters, answers and errors. ' +
+      'Absent with `REPRISE_X_API=off`.',
   },
   { name: 'deliveries', description: 'What webhooks receive.' },
   { name: 'operation', description: 'For those who run it. No key is needed.' },
@@ -62,7 +78,7 @@ export async function describeRoutes(app: FastifyInstance, version: string): Pro
 interface Description {
   paths: Record<string, Record<string, Operation>>;
   components: Record<string, unknown>;
-  webhooks: Record<string, unknown>;
+  webhooks: Record<string, Record<string, Operation>>;
 }
 
 /** The document; call when the app is ready. */
@@ -79,10 +95,11 @@ export function openApiDocument(app: FastifyInstance): object {
       giveExamples(operation);
       // X's routes name their own errors.
       if (generationOf(path) === null) completeAnswers(method, path, operation, errors);
+      else tellHeaders(operation);
     }
   }
-  for (const operation of Object.values(named.webhooks))
-    giveExamples((operation as { post: Operation }).post);
+  for (const operation of Object.values(named.webhooks).flatMap(Object.values<Operation>))
+    giveExamples(operation);
   const byName = <Value>(values: Record<string, Value>): Record<string, Value> =>
     Object.fromEntries(Object.entries(values).sort(([one], [other]) => (one < other ? -1 : 1)));
   return {

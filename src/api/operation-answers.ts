@@ -3,7 +3,7 @@
 // API's tester (npm run test:api) demands that.
 
 import { ERRORS, RepriseError, type ErrorCode } from '../domain/errors.ts';
-import { PROBLEM_EXAMPLES } from './examples.ts';
+import { PROBLEM_EXAMPLES } from './example-problems.ts';
 import { headerRefs, type HeaderName } from './headers.ts';
 import { BODY_IS_OPTIONAL, FAILS, SENDS } from './operation.ts';
 import { PROBLEM_JSON, problemOf } from './problems.ts';
@@ -44,6 +44,16 @@ export function codesOf(method: string, path: string, operation: Operation): Rea
 /** The components of a description that errors need, filled as they are met. */
 export type ErrorAnswers = Record<string, Answer>;
 
+/** The headers of each answer that the route itself describes. */
+export function tellHeaders(operation: Operation): void {
+  for (const [status, answer] of Object.entries(operation.responses)) {
+    const isError = status === 'default' || Number(status) >= 400;
+    const own = isError ? [] : (operation[SENDS] ?? []);
+    if ('description' in answer)
+      answer.headers = { ...answer.headers, ...headerRefs(['request-id', ...own]) };
+  }
+}
+
 /** Replaces what the routes said of themselves by what it means. */
 export function completeAnswers(
   method: string,
@@ -51,11 +61,7 @@ export function completeAnswers(
   operation: Operation,
   errors: ErrorAnswers,
 ): void {
-  for (const [status, answer] of Object.entries(operation.responses)) {
-    const isSuccess = status.startsWith('2');
-    const names: HeaderName[] = ['request-id', ...(isSuccess ? (operation[SENDS] ?? []) : [])];
-    if ('description' in answer) answer.headers = { ...answer.headers, ...headerRefs(names) };
-  }
+  tellHeaders(operation);
   const byStatus = Map.groupBy(codesOf(method, path, operation), (code) => ERRORS[code].status);
   for (const [status, codes] of [...byStatus].sort(([one], [other]) => one - other)) {
     const name = codes.map(pascal).sort().join('Or');

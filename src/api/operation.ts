@@ -18,6 +18,9 @@ export const fails = (...codes: ErrorCode[]) => ({ [FAILS]: codes });
 /** Headers of this operation's successful answers. */
 export const sends = (...names: HeaderName[]) => ({ [SENDS]: names });
 
+/** Of a creating route with `Idempotency-Key` beside its own. */
+export const IDEMPOTENCY_FAILS = ['idempotency_in_progress', 'idempotency_mismatch'] as const;
+
 /** For routes with `allowBarePost`. */
 export const OPTIONAL_BODY = { [BODY_IS_OPTIONAL]: true };
 

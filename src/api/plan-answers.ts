@@ -11,7 +11,7 @@ import { formatInstant } from './range.ts';
 const offset = (of: string) => Type.String({ description: `${of} (an offset, decimal)` });
 const least = { minimum: 0 };
 
-export const plan = Type.Object({
+const planFields = {
   id,
   webhookId: id,
   replayId: maybeText('the replay that runs it; null before. A plan runs once'),
@@ -20,10 +20,13 @@ export const plan = Type.Object({
   order: Type.Enum(['any', 'strict'], { description: 'as asked for' }),
   scan: Type.Enum(['bounded', 'full'], { description: 'as asked for' }),
   read: Type.Enum([...READ_MODES], { description: 'as asked for' }),
-  limits: Type.Object({
-    maxRate: maybeInteger('events/s of the run, unless its request says otherwise'),
-    concurrency: maybeInteger('requests in flight of the run, unless its request says otherwise'),
-  }),
+  limits: Type.Object(
+    {
+      maxRate: maybeInteger('events/s of the run, unless its request says otherwise'),
+      concurrency: maybeInteger('requests in flight of the run, unless its request says otherwise'),
+    },
+    { description: 'as asked for; the deployment’s and the webhook’s hold besides' },
+  ),
   sites: Type.Array(Type.String(), { description: 'the sites that a run reads' }),
   partition: Type.Integer({ description: 'the partition of the webhook’s key' }),
   sources: Type.Array(
@@ -31,7 +34,7 @@ export const plan = Type.Object({
       source: text('site/topic'),
       site: text('site'),
       topic: text('topic'),
-      partition: Type.Integer(),
+      partition: Type.Integer({ description: 'partition' }),
       start: offset('first that a run reads'),
       end: maybeText('first that a run does not read (an offset, decimal); null: not pinned, see warnings'),
       records: Type.Integer({
@@ -82,6 +85,10 @@ export const plan = Type.Object({
   ),
   createdAt: instant('when it was made'),
   expiresAt: instant('until when it can be looked at and run'),
+};
+export const plan = Type.Object(planFields, {
+  title: 'Plan',
+  description: 'what a replay of a range would read, pinned for one run',
 });
 export type PlanAnswer = Static<typeof plan>;
 

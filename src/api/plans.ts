@@ -10,6 +10,7 @@ import type { PlanDraft, PlanSpec, PlanWarning, Planner } from '../domain/plan.t
 import type { ReplayStore, WebhookView } from '../domain/replay-store.ts';
 import { principalOf } from './access.ts';
 import { plan, showPlan } from './plan-answers.ts';
+import { fails, sends } from './operation.ts';
 import { noPlan, planIdOf } from './plan-runs.ts';
 import { rangeSpec, type ReplayRoutes } from './replays.ts';
 import { idParams, replayDraft } from './requests.ts';
@@ -34,6 +35,8 @@ export function planRequestRoute(options: PlanRoutes): FastifyPluginAsyncTypebox
       summary: 'Plan a replay: pin what it would read, and tell its bounds',
       params: idParams,
       body: replayDraft(maxRate),
+      ...fails('invalid_range', 'too_many_requests', 'log_unavailable', 'log_unusable'),
+      ...sends('location'),
     };
     app.post(
       '/:id/replay-plans',

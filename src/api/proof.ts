@@ -11,6 +11,7 @@ import type { ProofMode, Validity, WebhookProfile } from '../domain/proof.ts';
 import type { ReplayStore } from '../domain/replay-store.ts';
 import { principalOf } from './access.ts';
 import { maybeText, text } from './fields.ts';
+import { fails, OPTIONAL_BODY } from './operation.ts';
 import { idParams } from './requests.ts';
 import { allowBarePost } from './validation.ts';
 import { CHECK_REASON, showValidity, validity } from './validity.ts';
@@ -29,12 +30,20 @@ export interface CheckResult {
   readonly validity: Validity;
 }
 
-const challengeAnswer = Type.Object({
-  passed: Type.Boolean({ description: 'whether this check passed' }),
-  reason: maybeText(CHECK_REASON),
-  explanation: text('the same in a sentence'),
-  validity,
-});
+const challengeAnswer = Type.Object(
+  {
+    passed: Type.Boolean({ description: 'whether this check passed' }),
+    reason: maybeText(CHECK_REASON),
+    explanation: text('the same in a sentence'),
+    validity,
+  },
+  { title: 'ChallengeResult', description: 'what one check of a webhook found' },
+);
+
+const nothingToSay = Type.Object(
+  {},
+  { additionalProperties: false, title: 'ChallengeRequest', description: 'nothing to say; may be left out' },
+);
 
 /** Throws when the webhook has to be valid and is known to be invalid; one that is absent is not its business. */
 export async function refuseInvalid(
@@ -62,7 +71,9 @@ export function challengeRoute({ mode, check }: ProofAtApi): FastifyPluginAsyncT
       operationId: 'challengeWebhook',
       summary: 'Check now whether a webhook knows its secret',
       params: idParams,
-      body: Type.Object({}, { additionalProperties: false }),
+      body: nothingToSay,
+      ...OPTIONAL_BODY,
+      ...fails('check_under_way'),
       response: { 200: challengeAnswer },
     };
     app.post('/:id/challenges', { schema }, async (request) => {

@@ -16,7 +16,7 @@ import { ifNoneMatchHeader, isUnchanged, NO_BODY, notModified } from './conditio
 import { linked, pageAnswer, pageRequest } from './cursor.ts';
 import { filtersOf } from './filters.ts';
 import { idempotency } from './idempotency.ts';
-import { fails, sends } from './operation.ts';
+import { fails, IDEMPOTENCY_FAILS, sends } from './operation.ts';
 import { isPlanRun, rangeOrPlan, runOfPlan } from './plan-runs.ts';
 import { refuseInvalid } from './proof.ts';
 import { replayFilterOf, replayListQuery } from './replay-filter.ts';
@@ -57,8 +57,8 @@ export function replayRequestRoute(options: ReplayRoutes): FastifyPluginAsyncTyp
       headers,
       body,
       response: { 202: replay },
-      ...fails('invalid_range', 'plan_used', 'webhook_invalid'),
-      ...sends('location'),
+      ...fails('invalid_range', 'plan_used', 'webhook_invalid', ...IDEMPOTENCY_FAILS),
+      ...sends('location', 'idempotency-replayed'),
     };
     app.post('/:id/replays', { preHandler, schema }, async (request, reply) => {
       const webhookId = webhookIdOf(request);
@@ -97,6 +97,7 @@ export function replayRoutes(options: ReplayRoutes): FastifyPluginAsyncTypebox {
       ...TAGS,
       operationId: 'listReplays',
       summary: 'List replays, newest first',
+      ...sends('link'),
       querystring: replayListQuery,
     };
     app.get('', { schema: { ...list, response: { 200: pageOf(replay) } } }, async (request, reply) => {
@@ -106,7 +107,13 @@ export function replayRoutes(options: ReplayRoutes): FastifyPluginAsyncTypebox {
       return linked(request, reply, pageAnswer(list, page, show));
     });
 
-    const look = { ...TAGS, operationId: 'getReplay', summary: 'Look at a replay', params: idParams };
+    const look = {
+      ...TAGS,
+      operationId: 'getReplay',
+      summary: 'Look at a replay',
+      params: idParams,
+      ...sends('etag'),
+    };
     const shown = { headers: ifNoneMatchHeader, response: { 200: replay, 304: notModified } };
     app.get('/:id', { schema: { ...look, ...shown } }, async (request, reply) => {
       const found = await store.replay(principalOf(request).tenant, jobIdOf(request));
@@ -118,6 +125,7 @@ export function replayRoutes(options: ReplayRoutes): FastifyPluginAsyncTypebox {
       ...TAGS,
       operationId: 'listTransitions',
       summary: 'Read the persisted transitions of a replay',
+      ...sends('link'),
       params: idParams,
     };
     app.get(

@@ -9,6 +9,7 @@ import { WEBHOOK_PROFILES } from '../domain/proof.ts';
 import { DEFAULT_LIMIT, MAX_LIMIT } from './cursor.ts';
 import { id, maybeInteger } from './fields.ts';
 import { filtersField } from './filters.ts';
+import { TOLD_AS } from './named-schemas.ts';
 import { INSTANT_FORM } from './range.ts';
 import { contentTypeField, headersField } from './request-profile.ts';
 
@@ -141,22 +142,38 @@ export const replayDraft = (maxRate: number) =>
     { ...CLOSED, title: 'ReplayDraft' },
   );
 
-/** A replay of a range or of a plan; which fields go together is checked in plan-runs.ts. */
+const planIdField = Type.String({
+  maxLength: 40,
+  description:
+    'instead of from and to, the id of a plan of this webhook: exactly its offsets are read. A plan runs once; ' +
+    'beside it only maxRate and concurrency may be given',
+  examples: ['882705129484288003'],
+});
+const planRun = (maxRate: number) =>
+  Type.Object(
+    {
+      planId: planIdField,
+      maxRate: Type.Optional(rateLimit(maxRate)),
+      concurrency: Type.Optional(concurrencyLimit),
+    },
+    { ...CLOSED, title: 'PlanRun', description: 'runs exactly the offsets of a plan, once' },
+  );
+
+/** A replay of a range or of a plan; which fields go together is checked in plan-runs.ts, in better words. */
 export const replayRequest = (maxRate: number) =>
   Type.Object(
     {
       ...Type.Partial(replayDraft(maxRate)).properties,
-      planId: Type.Optional(
-        Type.String({
-          maxLength: 40,
-          description:
-            'instead of from and to, the id of a plan of this webhook: exactly its offsets are read. A plan runs ' +
-            'once; beside it only maxRate and concurrency may be given',
-          examples: ['882705129484288003'],
-        }),
-      ),
+      planId: Type.Optional(planIdField),
     },
-    CLOSED,
+    {
+      ...CLOSED,
+      [TOLD_AS]: {
+        title: 'ReplayRequest',
+        description: 'a range, or a plan',
+        oneOf: [replayDraft(maxRate), planRun(maxRate)],
+      },
+    },
   );
 
 const reason = Type.Optional(

@@ -9,7 +9,7 @@ import type { ReplayStore, SteerRequest } from '../domain/replay-store.ts';
 import { principalOf } from './access.ts';
 import { replay } from './answers.ts';
 import { etagOf, ifMatchHeader, preconditionFailed, wantedVersions } from './conditional.ts';
-import { fails, OPTIONAL_BODY } from './operation.ts';
+import { fails, OPTIONAL_BODY, sends } from './operation.ts';
 import type { ReplayRoutes } from './replays.ts';
 import { jobIdOf, noReplay } from './replay-lookup.ts';
 import { idParams, limitsChange, steeringReason } from './requests.ts';
@@ -58,7 +58,8 @@ export function steeringRoutes(options: ReplayRoutes): FastifyPluginAsyncTypebox
       params: idParams,
       headers: ifMatchHeader,
       body: limitsChange(maxRate),
-      ...fails('illegal_state'),
+      ...fails('illegal_state', 'precondition_failed'),
+      ...sends('etag'),
     };
     app.patch('/:id', { schema: { ...change, response: { 202: replay } } }, async (request, reply) => {
       const { tenant, name } = principalOf(request);

@@ -14,6 +14,7 @@ import { NO_BODY } from './conditional.ts';
 import { EventStream } from './event-stream.ts';
 import type { ReplayRoutes } from './replays.ts';
 import { jobIdOf, noReplay } from './replay-lookup.ts';
+import { fails } from './operation.ts';
 import { idParams } from './requests.ts';
 import { StreamHub, type StreamLimits } from './stream-hub.ts';
 import { showReplay } from './views.ts';
@@ -42,6 +43,7 @@ const schema = {
   operationId: 'streamReplay',
   summary: 'Follow a replay: its transitions and its progress as they come',
   params: idParams,
+  ...fails('too_many_requests', 'streams_full'),
   headers: Type.Object({
     'last-event-id': Type.Optional(Type.String({ pattern: SEQ, description: FROM })),
   }),

@@ -2,39 +2,13 @@
 // Owned here: what can be set. Refused: reading anything (config.ts), grammar (values, sites).
 // Invariant: a property has the type of its row's kind; every interval carries its unit in its name.
 
-import { PROOF_MODES } from '../domain/proof.ts';
+import { PROOF_SETTINGS } from './proof-settings.ts';
+import { DAY_MS, MIB, MINUTE_MS, ms, optional, required, SECOND_MS, usually } from './setting.ts';
+import type { Setting } from './setting.ts';
 import { SITES, SITES_ORDER } from './site-list.ts';
-import { ADDRESS_BLOCKS, integer, LISTEN, matching, MYSQL_URL, oneOf, type ValueKind } from './values.ts';
+import { ADDRESS_BLOCKS, integer, LISTEN, matching, MYSQL_URL, oneOf } from './values.ts';
+import { X_SETTINGS } from './x-settings.ts';
 
-export interface Setting<Value> {
-  readonly name: string;
-  readonly kind: ValueKind<unknown>;
-  readonly need: 'required' | 'optional' | 'default';
-  /** Used when the setting is absent or empty; for `required` never. */
-  readonly fallback: Value;
-  readonly secret: boolean;
-  readonly doc: string;
-}
-
-function required<Value>(name: string, kind: ValueKind<Value>, doc: string, secret = false): Setting<Value> {
-  return { name, kind, need: 'required', fallback: undefined as Value, secret, doc };
-}
-
-function optional<Value>(name: string, kind: ValueKind<Value>, doc: string): Setting<Value | null> {
-  return { name, kind, need: 'optional', fallback: null, secret: false, doc };
-}
-
-function usually<Value>(name: string, kind: ValueKind<Value>, fallback: Value, doc: string): Setting<Value> {
-  return { name, kind, need: 'default', fallback, secret: false, doc };
-}
-
-const SECOND_MS = 1000;
-const MINUTE_MS = 60 * SECOND_MS;
-const DAY_MS = 24 * 60 * MINUTE_MS;
-const MIB = 1024 * 1024;
-
-/** A duration of `min` to `max` milliseconds. */
-const ms = (min: number, max: number): ValueKind<number> => integer(min, max, 'ms');
 const API_KEY = matching(/^[\x21-\x7e]{1,256}$/, '1 to 256 printable ASCII characters without spaces');
 const INSTANCE = matching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$/, '1 to 40 letters, digits, ".", "_" or "-"');
 
@@ -251,66 +225,8 @@ export const CONFIG_TABLE = {
     DAY_MS,
     'How long a completion event that a webhook does not take is tried again.',
   ),
-  webhookProof: usually(
-    'REPRISE_WEBHOOK_PROOF',
-    oneOf(PROOF_MODES),
-    'x',
-    'Which webhooks prove themselves before they get anything: none (off), those of profile x, or all.',
-  ),
-  webhookProofIntervalMs: usually(
-    'REPRISE_WEBHOOK_PROOF_INTERVAL_MS',
-    ms(100, 366 * DAY_MS),
-    DAY_MS,
-    'Between checks of a webhook of profile standard, 10 % more or less.',
-  ),
-  webhookProofXIntervalMs: usually(
-    'REPRISE_WEBHOOK_PROOF_X_INTERVAL_MS',
-    ms(100, 366 * DAY_MS),
-    60 * MINUTE_MS,
-    'The same for profile x.',
-  ),
-  webhookProofAttempts: usually(
-    'REPRISE_WEBHOOK_PROOF_ATTEMPTS',
-    integer(1, 100, 'checks'),
-    3,
-    'Failed checks in a row that make a webhook invalid.',
-  ),
-  webhookProofRetryMs: usually(
-    'REPRISE_WEBHOOK_PROOF_RETRY_MS',
-    ms(10, DAY_MS),
-    MINUTE_MS,
-    'First wait before a failed check is repeated; it doubles.',
-  ),
-  xApi: usually(
-    'REPRISE_X_API',
-    oneOf(['on', 'off']),
-    'on',
-    'Whether X’s Account Activity Replay API is served besides, under `/1.1` and `/2`.',
-  ),
-  xFromAgeMs: usually(
-    'REPRISE_X_FROM_AGE_MS',
-    ms(0, DAY_MS),
-    31 * MINUTE_MS,
-    'How old `from_date` of X’s calls must be.',
-  ),
-  xToAgeMs: usually(
-    'REPRISE_X_TO_AGE_MS',
-    ms(0, DAY_MS),
-    10 * MINUTE_MS,
-    'How old `to_date` of X’s calls must be.',
-  ),
-  xQuota: usually(
-    'REPRISE_X_QUOTA',
-    integer(1, 1000, 'replays'),
-    5,
-    'Most replays of one webhook within the window for X’s calls to add one; all that are kept count.',
-  ),
-  xQuotaWindowMs: usually(
-    'REPRISE_X_QUOTA_WINDOW_MS',
-    ms(SECOND_MS, DAY_MS),
-    15 * MINUTE_MS,
-    'The window of that quota.',
-  ),
+  ...PROOF_SETTINGS,
+  ...X_SETTINGS,
   dangerousAllowTargets: usually(
     'REPRISE_DANGEROUS_ALLOW_TARGETS',
     ADDRESS_BLOCKS,

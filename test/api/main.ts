@@ -10,7 +10,7 @@ import { spawn } from 'node:child_process';
 import { randomBytes, randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ensurePython } from '../../scripts/stack/python.ts';
 import { startStack } from '../../scripts/stack/stack.ts';
@@ -61,14 +61,20 @@ async function main(): Promise<number> {
     brokers: stack.brokers,
     topics: [TOPIC],
     logDir: stack.dir,
+    // Nobody is asked for a proof at the URLs that the tester makes up.
+    env: { REPRISE_WEBHOOK_PROOF: 'off' },
   });
   cleanups.push(() => instance.stop());
   await instance.ready();
   const place = { instance, writer, topic: TOPIC, partitions: PARTITIONS, receiverUrl: receiver.url };
   const config = join(stack.dir, 'schemathesis.toml');
-  writeFileSync(config, settingsOf(await seed(place), receiver.url));
+  const seeded = await seed(place);
+  writeFileSync(config, settingsOf(seeded, receiver.url));
   const number = Number(values.seed ?? (values.short ? SHORT_SEED : randomInt(2 ** 31)));
-  const code = await runTester(python, config, stack.dir, instance.url, apiKey, number);
+  const code = await runTester(python, config, instance.url, number, {
+    REPRISE_API_KEY: apiKey,
+    REPRISE_TESTER_SEED: JSON.stringify(seeded),
+  });
   const failures = instance.log.split('\n').filter((line) => line.includes('"http.failed"'));
   for (const line of failures.slice(0, 20)) console.error(line);
   console.log(`seed ${number}; ${failures.length} unexpected errors in the instance's log`);
@@ -78,10 +84,9 @@ async function main(): Promise<number> {
 async function runTester(
   python: string,
   config: string,
-  cwd: string,
   url: string,
-  apiKey: string,
   number: number,
+  env: Readonly<Record<string, string>>,
 ): Promise<number> {
   const only = values.only === undefined ? [] : ['--include-path-regex', values.only];
   const words = wordsOf({ short: values.short, seed: number });
@@ -93,9 +98,9 @@ async function runTester(
       ...only,
     ],
     {
-      cwd,
+      cwd: dirname(config),
       stdio: ['ignore', 'inherit', 'inherit'],
-      env: { ...process.env, REPRISE_API_KEY: apiKey, NO_COLOR: '1', PYTHONUNBUFFERED: '1' },
+      env: { ...process.env, ...env, NO_COLOR: '1', PYTHONUNBUFFERED: '1' },
     },
   );
   cleanups.push(() => {

@@ -9,6 +9,11 @@ import { storyOf } from '../support/story.ts';
 export interface Seed {
   readonly webhookIds: readonly string[];
   readonly replayIds: readonly string[];
+  /** Not changed and not removed by the tester; all its plans are in `planIds`. */
+  readonly plannedId: string;
+  readonly planIds: readonly string[];
+  /** Of profile x, without events. */
+  readonly xWebhookId: string;
   readonly from: string;
   readonly to: string;
 }
@@ -23,6 +28,8 @@ export interface Place {
 }
 
 const EVENTS = 40;
+/** A plan runs once. */
+const PLANS = 60;
 const DEADLINE_MS = 60_000;
 
 interface Shown {
@@ -35,7 +42,7 @@ export async function seed(place: Place): Promise<Seed> {
   const { instance, writer, topic, partitions, receiverUrl } = place;
   const webhooks: Shown[] = [];
   let range = { from: '', to: '' };
-  for (const description of ['done', 'paused', 'cancelled', 'running', 'idle']) {
+  for (const description of ['done', 'paused', 'cancelled', 'running', 'idle', 'planned']) {
     const { body } = await instance.call<Shown>('POST', '/v1/webhooks', { url: receiverUrl, description });
     const { key } = body;
     const told = {
@@ -50,7 +57,15 @@ export async function seed(place: Place): Promise<Seed> {
     webhooks.push(body);
     range = { from: new Date(story.fromMs).toISOString(), to: new Date(story.toMs).toISOString() };
   }
-  const [done, paused, cancelled, running] = webhooks.map(({ id }) => id) as [string, string, string, string];
+  const ids = webhooks.map(({ id }) => id);
+  const [done, paused, cancelled, running, , planned] = ids as [
+    string,
+    string,
+    string,
+    string,
+    string,
+    string,
+  ];
   const replayIds = [
     await replay(instance, done, range, 'COMPLETED'),
     await replay(instance, paused, { ...range, maxRate: 1 }, 'PAUSED', 'pause'),
@@ -59,7 +74,21 @@ export async function seed(place: Place): Promise<Seed> {
     await replay(instance, running, { ...range, maxRate: 1 }, 'ONGOING'),
     await replay(instance, running, range, 'OPEN'),
   ];
-  return { webhookIds: webhooks.map(({ id }) => id), replayIds, ...range };
+  const planIds: string[] = [];
+  for (let made = 0; made < PLANS; made++) {
+    planIds.push((await accepted(instance, `/v1/webhooks/${planned}/replay-plans`, range)).id);
+  }
+  const url = encodeURIComponent(receiverUrl);
+  const xWebhook = await accepted(instance, `/1.1/account_activity/webhooks.json?url=${url}`);
+  const webhookIds = ids.filter((id) => id !== planned);
+  return { webhookIds, replayIds, plannedId: planned, planIds, xWebhookId: xWebhook.id, ...range };
+}
+
+/** What a POST made. */
+async function accepted(instance: Instance, path: string, draft?: object): Promise<Shown> {
+  const { status, body } = await instance.call<Shown>('POST', path, draft);
+  if (status >= 300) throw new Error(`POST ${path} was refused with ${status}: ${JSON.stringify(body)}`);
+  return body;
 }
 
 /** Requests a replay, does `verb` to it, and waits for its state. */
@@ -70,9 +99,7 @@ async function replay(
   state: string,
   verb?: string,
 ): Promise<string> {
-  const path = `/v1/webhooks/${webhookId}/replays`;
-  const { status, body } = await instance.call<Shown>('POST', path, draft);
-  if (status !== 202) throw new Error(`the replay was refused with ${status}: ${JSON.stringify(body)}`);
+  const body = await accepted(instance, `/v1/webhooks/${webhookId}/replays`, draft);
   if (verb !== undefined) await instance.call('POST', `/v1/replays/${body.id}/${verb}`);
   const until = performance.now() + DEADLINE_MS;
   for (;;) {

@@ -15,7 +15,8 @@ const MEDIA_TYPE: Readonly<Record<Generation, string>> = {
   '2': 'application/problem+json',
 };
 
-function bodyOf(generation: Generation, { status, code, message }: XRefusal): object {
+/** A refusal as its generation writes it. */
+export function bodyOf(generation: Generation, { status, code, message }: XRefusal): object {
   const errors = [{ code, message }];
   if (generation === '1.1') return { errors };
   // RFC 9457: about:blank says no more than the status does.

@@ -9,7 +9,16 @@ import { formatMillis, formatSeconds } from './dates.ts';
 import { X_ERRORS } from './errors.ts';
 import { checkWindow, readRange, type Given, type XWindow } from './parameters.ts';
 import type { XJob, XQuota, XReplays } from './port.ts';
-import { answers, envelopedJob, flatJob, rangeQuery, replayBody, replayParams, TAGS } from './schemas.ts';
+import {
+  answers,
+  envelopedJob,
+  flatJob,
+  jobOf11,
+  rangeQuery,
+  replayBody,
+  replayParams,
+  TAGS,
+} from './schemas.ts';
 
 export interface XReplayRoutes {
   readonly replays: XReplays;
@@ -17,7 +26,7 @@ export interface XReplayRoutes {
   readonly quota: XQuota;
 }
 
-const REFUSALS = [400, 404, 409, 429];
+const REFUSALS = [400, 404, 409, 429] as const;
 const UNDER_ACCOUNT = '/account_activity/replay/webhooks/:webhook_id/subscriptions/all';
 
 /** Under /1.1, which ignores bodies already. */
@@ -28,7 +37,7 @@ export function replayRoutesOf11(scope: FastifyInstance, options: XReplayRoutes)
     summary: 'Replay a time range of a webhook, as X’s API v1.1 has it',
     params: replayParams,
     querystring: rangeQuery,
-    response: answers('1.1', 202, flatJob, REFUSALS),
+    response: answers('1.1', 202, jobOf11, REFUSALS),
   };
   scope.post(`${UNDER_ACCOUNT}.json`, { schema }, async (request, reply) => {
     const { id, createdAtMs } = await replay(givenInPath(request), request, reply, options);

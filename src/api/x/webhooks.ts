@@ -9,8 +9,7 @@ import { formatSeconds } from './dates.ts';
 import { X_ERRORS } from './errors.ts';
 import { readWebhookId } from './parameters.ts';
 import { MOST_LISTED, type XWebhook, type XWebhooks } from './port.ts';
-import { answers, newWebhook, TAGS, urlQuery, webhook, webhookParams } from './schemas.ts';
-import { Type } from 'typebox';
+import { answers, newWebhook, TAGS, urlQuery, webhookList, webhookParams } from './schemas.ts';
 
 const MAX_URL = 2048;
 const PATH = '/account_activity/webhooks';
@@ -22,7 +21,7 @@ export function webhookRoutesOf11(scope: FastifyInstance, webhooks: XWebhooks): 
     operationId: 'registerWebhookOfX11',
     summary: 'Register a webhook of profile x',
     querystring: urlQuery,
-    response: answers('1.1', 200, newWebhook, [400]),
+    response: answers('1.1', 200, newWebhook, ['target']),
   };
   scope.post(`${PATH}.json`, { schema: create }, async (request) => {
     const url = parameterOf(request.query, request.body, 'url');
@@ -37,7 +36,7 @@ export function webhookRoutesOf11(scope: FastifyInstance, webhooks: XWebhooks): 
     ...TAGS,
     operationId: 'listWebhooksOfX11',
     summary: `List webhooks of profile x, newest first, ${MOST_LISTED} at most`,
-    response: answers('1.1', 200, Type.Array(webhook), []),
+    response: answers('1.1', 200, webhookList, []),
   };
   scope.get(`${PATH}.json`, { schema: list }, async (request) => {
     return (await webhooks.list(principalOf(request))).map(show);
@@ -48,7 +47,7 @@ export function webhookRoutesOf11(scope: FastifyInstance, webhooks: XWebhooks): 
     operationId: 'proveWebhookOfX11',
     summary: 'Run the CRC of a webhook now',
     params: webhookParams,
-    response: answers('1.1', 204, null, [400, 404]),
+    response: answers('1.1', 204, null, ['target', 404]),
   };
   scope.put(`${PATH}/:id.json`, { schema: prove }, async (request, reply) => {
     const proof = await webhooks.prove(principalOf(request), idOf(request.params));

@@ -7,6 +7,7 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import { Compile } from 'typebox/compile';
 import { describe, expect, it } from 'vitest';
 import { nameSchemas } from '../../../src/api/named-schemas.ts';
+import { COMPLETION_TYPES } from '../../../src/domain/completion.ts';
 import { ERRORS } from '../../../src/domain/errors.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
@@ -35,7 +36,7 @@ const source = JSON.parse(readFileSync(join(ROOT, 'docs/openapi.json'), 'utf8'))
 const document = inlined(source) as {
   readonly tags: readonly { readonly name: string; readonly description: string }[];
   readonly paths: Record<string, Record<string, Operation>>;
-  readonly webhooks: Record<string, { readonly post: Operation }>;
+  readonly webhooks: Record<string, Record<string, Operation>>;
   readonly components: { readonly schemas: Record<string, Json> };
 };
 
@@ -44,10 +45,9 @@ const ownOperations = Object.entries(document.paths).flatMap(([path, methods]) =
 );
 const operations = [
   ...ownOperations,
-  ...Object.entries(document.webhooks).map(([name, { post }]) => ({
-    name: `webhook ${name}`,
-    operation: post,
-  })),
+  ...Object.entries(document.webhooks).flatMap(([name, methods]) =>
+    Object.values(methods).map((operation) => ({ name: `webhook ${name}`, operation })),
+  ),
 ];
 
 /** A copy with what references point at in their place. */
@@ -144,7 +144,7 @@ describe('the description of the API', () => {
   it('describes what webhooks receive', () => {
     const { event, events } = document.webhooks;
     const names = (operation?: Operation) => operation?.parameters?.map(({ name }) => name);
-    expect(names(event?.post)).toEqual([
+    expect(names(event?.['post'])).toEqual([
       'webhook-id',
       'webhook-timestamp',
       'webhook-signature',
@@ -152,12 +152,27 @@ describe('the description of the API', () => {
       'reprise-fence',
       'reprise-event-time',
       'reprise-attempt',
+      'x-twitter-webhooks-signature',
     ]);
-    expect(names(events?.post)).toContain('reprise-event-count');
-    expect(Object.keys(events?.post.requestBody?.content ?? {})).toEqual([
+    expect(names(events?.['post'])).toContain('reprise-event-count');
+    expect(Object.keys(events?.['post']?.requestBody?.content ?? {})).toEqual([
       'application/x-ndjson',
       'application/json',
     ]);
+    expect(Object.keys(document.webhooks)).toEqual([
+      'event',
+      'events',
+      ...COMPLETION_TYPES,
+      'replay_job_status',
+      'webhook.challenge',
+      'crc',
+    ]);
+    for (const type of COMPLETION_TYPES) {
+      const { post } = document.webhooks[type] ?? {};
+      expect(names(post)).toContain('reprise-notification');
+      const [example] = Object.values(post?.requestBody?.content ?? {}).flatMap(examplesOf);
+      expect(example).toMatchObject({ type });
+    }
   });
 });
 

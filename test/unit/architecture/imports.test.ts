@@ -32,8 +32,10 @@ const RULES: Readonly<Record<string, Rule>> = {
 const ROOT_RULES: Readonly<Record<string, Rule>> = {
   'main.ts': { folders: Object.keys(RULES), packages: ['pino'] },
   'config.ts': { folders: ['config', 'domain'], packages: ['ipaddr.js'] },
+  'gauges.ts': { folders: ['store', 'telemetry'], packages: [] },
   'heap.ts': { folders: ['domain', 'kafka'], packages: [] },
   'lifecycle.ts': { folders: ['domain'], packages: ['close-with-grace'] },
+  'settings.ts': { folders: ['actors', 'api', 'domain'], packages: [] },
   'readiness.ts': { folders: ['domain'], packages: [] },
 };
 
