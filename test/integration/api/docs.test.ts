@@ -59,8 +59,10 @@ describe('/docs', () => {
       );
       expect(rules['default-src'], path).toEqual(["'none'"]);
       const sources = new Set(Object.values(rules).flat());
-      expect([...sources].sort(), path).toEqual(["'none'", "'self'", 'data:']);
+      const ofStyle = ["'sha256-RL3ie0nH+Lzz2YNqQN83mnU0J1ot4QL7b99vMdIX99w='", "'unsafe-hashes'"];
+      expect([...sources].sort(), path).toEqual(["'none'", "'self'", ...ofStyle, 'data:'].sort());
       expect(rules['script-src'], path).toEqual(["'self'"]);
+      expect(rules['style-src'], path).toEqual(["'self'", "'unsafe-hashes'", ofStyle[0]]);
     }
   });
 
