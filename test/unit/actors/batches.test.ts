@@ -74,7 +74,7 @@ describe('batches', () => {
     'lose, repeat and reorder nothing, and give up exactly the events that are poison',
     async () => {
       await fc.assert(fc.asyncProperty(cases, judge), {
-        numRuns: 120,
+        numRuns: 70,
         endOnFailure: true,
         includeErrorInReport: true,
       });
