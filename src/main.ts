@@ -77,11 +77,7 @@ async function main(): Promise<void> {
   const { emit, listen: hear } = createSignals({ log, metrics: metrics.listen });
   keepHeapSmall(hear);
 
-  const { leaseMs } = config;
-  const database = openDatabase({ url: config.databaseUrl, poolSize: config.poolSize + 4, leaseMs, emit });
-  lifecycle.onClose('database', () => database.close());
-  const deliveryLog = createDeliveryLog(config, emit);
-  lifecycle.onClose('delivery log', () => deliveryLog.close());
+  const { database, deliveryLog } = openServers(config, emit, lifecycle);
   const guard = createGuard(config.dangerousAllowTargets);
   const replayStore = createReplayStore(database, () => deliveryLog.reading().partitions);
   const jobStore = createJobStore(database);
@@ -101,8 +97,10 @@ async function main(): Promise<void> {
     together: new Together(systemClock),
     settings: actorSettings(config, instance),
   });
-  const poolGauges = () => Promise.resolve(pool.gauges());
-  gauges.push(() => storeGauges(database), poolGauges);
+  gauges.push(
+    () => storeGauges(database),
+    () => Promise.resolve(pool.gauges()),
+  );
 
   const api = await createApi({
     store: replayStore,
@@ -148,6 +146,16 @@ async function main(): Promise<void> {
     await lifecycle.stop();
     throw error;
   }
+}
+
+/** Connections to what it stands on; nothing is asked of either yet. */
+function openServers(config: Config, emit: Emit, lifecycle: Lifecycle) {
+  const { databaseUrl: url, poolSize, leaseMs } = config;
+  const database = openDatabase({ url, poolSize: poolSize + 4, leaseMs, emit });
+  lifecycle.onClose('database', () => database.close());
+  const deliveryLog = createDeliveryLog(config, emit);
+  lifecycle.onClose('delivery log', () => deliveryLog.close());
+  return { database, deliveryLog };
 }
 
 /** Another one at each start: leases of an earlier process are not this one's. */

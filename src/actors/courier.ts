@@ -116,7 +116,7 @@ const isHeldBack = ({ profile, validity }: Addressee, mode: ProofMode): boolean 
 async function send(
   { sender, requestTimeoutMs, clock }: Courier,
   event: TakenEvent,
-  { url, secrets, profile }: Addressee,
+  { url, secrets, profile, headers: fixed }: Addressee,
   body: Buffer,
   untilMs: number,
 ): Promise<Answer> {
@@ -129,6 +129,7 @@ async function send(
     ...['webhook-signature', sign(secrets.map(decodeSecret), id, seconds, body)],
     ...(profile === 'x' && newest !== undefined ? [X_SIGNATURE_HEADER, xSignature(newest, body)] : []),
     ...['reprise-notification', event.type, 'reprise-attempt', String(event.attempt)],
+    ...fixed.flat(),
   ];
   const connection = sender.connect(url, 1);
   const { promise, resolve } = Promise.withResolvers<Answer>();

@@ -7,7 +7,8 @@ import type { FastifyRequest } from 'fastify';
 import type { TenantId } from '../domain/ids.ts';
 import { capOf, etaOf, recordsOf } from '../domain/plan.ts';
 import type { PlanDraft, PlanSpec, PlanWarning, Planner } from '../domain/plan.ts';
-import type { ReplayStore, WebhookView } from '../domain/replay-store.ts';
+import { demandsProof } from '../domain/proof.ts';
+import type { WebhookView } from '../domain/replay-store.ts';
 import { principalOf } from './access.ts';
 import { plan, showPlan } from './plan-answers.ts';
 import { fails, sends } from './operation.ts';
@@ -78,7 +79,7 @@ export function planRoutes({ store }: PlanRoutes): FastifyPluginAsyncTypebox {
 type PlanLook = FastifyRequest<{ Params: { id: string } }>;
 
 async function draftOf(
-  { store, planner, settleMs, maxRate }: PlanRoutes,
+  { store, planner, settleMs, maxRate, proof }: PlanRoutes,
   tenant: TenantId,
   webhook: WebhookView,
   spec: PlanSpec,
@@ -88,7 +89,7 @@ async function draftOf(
   const settledAtMs = toMs + settleMs;
   const [planned, others] = await Promise.all([
     planner.plan({ key: webhook.key, fromMs, toMs, identity, scan, readMode, settledAtMs, nowMs }),
-    warningsBeside(store, tenant, webhook, spec),
+    warningsBeside({ store, proof }, tenant, webhook, spec),
   ]);
   const cap = capOf(maxRate, webhook.maxRate, spec.limits.maxRate);
   return {
@@ -101,15 +102,23 @@ async function draftOf(
   };
 }
 
-/** What the webhook and its other replays give reason to warn of. A webhook that may get nothing belongs here too. */
+const INVALID: PlanWarning = {
+  code: 'webhook_invalid',
+  detail:
+    'The webhook failed its checks; a run is refused until it passes one (POST /v1/webhooks/{id}/challenges).',
+};
+
+/** What the webhook and its other replays give reason to warn of. */
 async function warningsBeside(
-  store: ReplayStore,
+  { store, proof }: Pick<PlanRoutes, 'store' | 'proof'>,
   tenant: TenantId,
   webhook: WebhookView,
   spec: PlanSpec,
 ): Promise<readonly PlanWarning[]> {
   const { live, completed } = await store.replaysBeside(tenant, webhook.id, spec);
+  const isInvalid = webhook.validity.state === 'invalid' && demandsProof(proof.mode, webhook.profile);
   return [
+    ...(isInvalid ? [INVALID] : []),
     ...live.map((replayId): PlanWarning => {
       const detail = `Replay ${replayId} of this webhook has not ended; they run one after the other.`;
       return { code: 'replay_live', replayId, detail };

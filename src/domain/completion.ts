@@ -4,6 +4,7 @@
 // Invariants: an event is named by its job and the seq of its fact, so that whoever writes or sends it again uses
 // the same id; a row is written in the transaction of the fact, or not at all.
 
+import type { FixedHeaders } from './fixed-headers.ts';
 import type { JobState } from './job.ts';
 import type { Manifest, ManifestJob } from './manifest.ts';
 import type { Validity, WebhookProfile } from './proof.ts';
@@ -44,6 +45,8 @@ export interface Addressee {
   readonly secrets: readonly string[];
   /** The types that it asked for, as of now. */
   readonly notifications: readonly CompletionType[];
+  /** The webhook's own. */
+  readonly headers: FixedHeaders;
   readonly profile: WebhookProfile;
   readonly validity: Validity;
 }

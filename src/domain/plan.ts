@@ -12,6 +12,7 @@ export const PLAN_WARNINGS = [
   'site_unreachable',
   'replay_live',
   'already_replayed',
+  'webhook_invalid',
 ] as const;
 
 /** What whoever runs the plan should know; `detail` is for people. */

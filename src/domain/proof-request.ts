@@ -21,7 +21,7 @@ export interface ProofRequest {
 
 /** `token`, `nonce`: random, of base64url's characters. */
 export function proofRequest(
-  { profile, url, secret }: Pick<ProofTask, 'profile' | 'url' | 'secret'>,
+  { profile, url, secret, headers: fixed }: Pick<ProofTask, 'profile' | 'url' | 'secret' | 'headers'>,
   { token, nonce, atMs }: { readonly token: string; readonly nonce: string; readonly atMs: number },
 ): ProofRequest {
   const { pathname, search } = new URL(url);
@@ -30,7 +30,10 @@ export function proofRequest(
     return {
       method: 'GET',
       path: `${pathname}${search === '' ? '?' : `${search}&`}${query}`,
-      headers: ['user-agent', 'Reprise', X_SIGNATURE_HEADER, xSignature(secret, Buffer.from(query))],
+      headers: [
+        ...['user-agent', 'Reprise', X_SIGNATURE_HEADER, xSignature(secret, Buffer.from(query))],
+        ...fixed.flat(),
+      ],
       body: null,
       answer: { field: 'response_token', value: crcResponse(secret, token) },
     };
@@ -52,6 +55,7 @@ export function proofRequest(
         'webhook-signature',
         sign([key], id, seconds, body),
       ],
+      ...fixed.flat(),
     ],
     body,
     answer: { field: 'challenge', value: challengeResponse(key, token) },

@@ -8,6 +8,7 @@
 // An invalid webhook is checked on, so that it comes back by itself. A change of URL, secret or profile makes it
 // unproven (the store's fingerprint).
 
+import type { FixedHeaders } from './fixed-headers.ts';
 import type { TenantId, WebhookId } from './ids.ts';
 
 export const WEBHOOK_PROFILES = ['standard', 'x'] as const;
@@ -119,6 +120,8 @@ export interface ProofTask {
   readonly url: string;
   /** Of several the newest. */
   readonly secret: string;
+  /** The webhook's own: its receiver may answer nothing without them. */
+  readonly headers: FixedHeaders;
   /** Of the lease; names it. */
   readonly leaseUntilMs: number;
 }

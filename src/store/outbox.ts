@@ -24,7 +24,7 @@ import { inTransaction, keep, undo } from './transaction.ts';
 import type { Tx } from './transaction.ts';
 import { bigint, clip, fromDatetime, fromJson, toDatetime, utcNow, utcNowPlus } from './values.ts';
 import { profileOf, validityOf } from './proofs.ts';
-import { notificationsOf } from './webhook-reads.ts';
+import { requestProfileOf } from './request-profile.ts';
 
 const WHY_LENGTH = 64;
 
@@ -68,10 +68,12 @@ async function addresseeOf(db: Kysely<Tables>, webhookId: string): Promise<Addre
     .executeTakeFirst();
   if (!row) return null;
   const secrets = fromJson<readonly string[]>(row.secrets);
+  const { notifications, headers } = requestProfileOf(row.profile);
   return {
     url: row.url,
     secrets,
-    notifications: notificationsOf(row.profile),
+    notifications,
+    headers,
     profile: profileOf(row),
     validity: validityOf(row),
   };

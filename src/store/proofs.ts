@@ -16,6 +16,7 @@ import type { TenantId, WebhookId } from '../domain/ids.ts';
 import { AFTER_CHANGE_MS, PROOF_LEASE_MS, PROOF_STATES, WEBHOOK_PROFILES } from '../domain/proof.ts';
 import type { Check, EndedProof, ProofMoment, ProofTask, Validity, WebhookProfile } from '../domain/proof.ts';
 import type { Database } from './database.ts';
+import { requestProfileOf } from './request-profile.ts';
 import type { Tables, WebhookRow } from './schema.ts';
 import { inTransaction, keep, undo } from './transaction.ts';
 import type { Tx } from './transaction.ts';
@@ -141,7 +142,9 @@ function isDue({ state, failures, nextCheckAtMs }: Validity, moment: ProofMoment
 
 function taskOf(row: WebhookRow, leaseUntilMs: number): ProofTask {
   const { id, url } = row;
-  return { webhookId: asWebhookId(id), profile: profileOf(row), url, secret: secretOf(row), leaseUntilMs };
+  const { headers } = requestProfileOf(row.profile);
+  const secret = secretOf(row);
+  return { webhookId: asWebhookId(id), profile: profileOf(row), url, secret, headers, leaseUntilMs };
 }
 
 function secretOf({ secrets }: Pick<WebhookRow, 'secrets'>): string {

@@ -2,18 +2,14 @@
 // (`readTarget` alone asks for no tenant). A deleted webhook is not seen.
 
 import type { Kysely } from 'kysely';
-import type { CompletionType } from '../domain/completion.ts';
 import { asTenantId, asWebhookId } from '../domain/ids.ts';
 import type { TenantId, WebhookId } from '../domain/ids.ts';
-import { DEFAULT_CONTENT_TYPE } from '../domain/fixed-headers.ts';
-import type { FixedHeaders } from '../domain/fixed-headers.ts';
-import { SINGLE } from '../domain/message.ts';
-import type { DeliveryProfile } from '../domain/message.ts';
 import type { DeliveryTarget } from '../domain/sender.ts';
 import type { Page, PageRequest, WebhookView } from '../domain/replay-store.ts';
 import { profileOf, validityOf } from './proofs.ts';
+import { requestProfileOf } from './request-profile.ts';
 import type { Tables, WebhookRow } from './schema.ts';
-import { bigint, cursorOf, fromDatetime, fromJson, fromJsonOrNull, toJson } from './values.ts';
+import { bigint, cursorOf, fromDatetime, fromJson } from './values.ts';
 
 export async function selectWebhook(
   db: Kysely<Tables>,
@@ -97,47 +93,6 @@ export function webhookViewOf(row: WebhookRow): WebhookView {
     createdAtMs: fromDatetime(row.created_at),
     updatedAtMs: fromDatetime(row.updated_at),
   };
-}
-
-/** How a webhook wants its requests: one JSON document, whose fields came one after the other. */
-interface RequestProfile {
-  readonly delivery: DeliveryProfile;
-  readonly contentType: string;
-  readonly headers: FixedHeaders;
-  readonly notifications: readonly CompletionType[];
-}
-
-/** What a draft or a patch says of it. */
-type SomeOfProfile = { readonly [Field in keyof RequestProfile]?: RequestProfile[Field] | undefined };
-
-/** What is absent in the row has its default: a webhook from before there were batches has no profile at all. */
-function requestProfileOf(stored: unknown): RequestProfile {
-  const { delivery, contentType, headers, notifications } =
-    fromJsonOrNull<Partial<RequestProfile>>(stored) ?? {};
-  return {
-    delivery: delivery ?? SINGLE,
-    contentType: contentType ?? DEFAULT_CONTENT_TYPE,
-    headers: headers ?? [],
-    notifications: notifications ?? [],
-  };
-}
-
-/** `stored` with the given fields replaced; what this version does not know of it stays. */
-export function toProfile(
-  { delivery, contentType, headers, notifications }: SomeOfProfile,
-  stored: unknown = null,
-): string {
-  return toJson({
-    ...fromJsonOrNull<object>(stored),
-    ...(delivery && { delivery }),
-    ...(contentType !== undefined && { contentType }),
-    ...(headers && { headers }),
-    ...(notifications && { notifications }),
-  });
-}
-
-export function notificationsOf(profile: unknown): readonly CompletionType[] {
-  return requestProfileOf(profile).notifications;
 }
 
 /** Only a deleted webhook can be without its key, and those are not shown. */

@@ -18,7 +18,8 @@ import { inTransaction, keep, undo } from './transaction.ts';
 import type { Tx } from './transaction.ts';
 import { lockWebhook } from './turn.ts';
 import { bigint, toJson, utcNow } from './values.ts';
-import { selectWebhook, toProfile, webhookViewOf } from './webhook-reads.ts';
+import { toProfile } from './request-profile.ts';
+import { selectWebhook, webhookViewOf } from './webhook-reads.ts';
 
 /** An id, or a default key, that is already there: one in 2^22 per millisecond, or somebody's own key. */
 const FRESH_IDS = 3;

@@ -105,6 +105,19 @@ describe('a plan', () => {
     expect(made.text).not.toContain(brokers[0] ?? '');
   });
 
+  it('warns of a webhook that failed its checks, and its run is refused', async () => {
+    const planner = new LogPlanner(log, (name) => void heard.push(name));
+    const strict = await openApi(undefined, { planner, proof: { mode: 'all', attempts: 1 } });
+    closing.push(() => strict.close());
+    const hook = await webhook(strict);
+    expect(codes(await plan(hook, {}, strict))).toEqual([]);
+    await strict.call('POST', `/v1/webhooks/${hook.id}/challenges`);
+    const made = await plan(hook, {}, strict);
+    expect(codes(made)).toEqual(['webhook_invalid']);
+    const refused = problemOf(await run(hook, { planId: made.body?.['id'] }, strict));
+    expect(refused).toMatchObject({ status: 409, code: 'webhook_invalid' });
+  });
+
   it('of a range that is too young pins no end, and says when that will be', async () => {
     const hook = await webhook();
     const to = fromNow(-1_000);

@@ -1,5 +1,6 @@
 // One check against real receivers: what passes, and how everything else is named.
 
+import type { FixedHeaders } from '../../../src/domain/fixed-headers.ts';
 import { createHmac } from 'node:crypto';
 import { Webhook } from 'standardwebhooks';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -28,12 +29,20 @@ async function receiver(answer: ReceiverOptions['answer'], more: ReceiverOptions
 
 const proving = (secret = SECRET) => receiver((request) => proofAnswer(request, secret) ?? { status: 418 });
 
+/** The webhook's own headers. */
+const OWN: FixedHeaders = [['x-of-the-receiver', 'yes']];
+
 function check(
   url: string,
   profile: WebhookProfile,
-  { guard = createGuard(LOCAL), deadlineMs = 1_000, signal = new AbortController().signal } = {},
+  {
+    guard = createGuard(LOCAL),
+    deadlineMs = 1_000,
+    signal = new AbortController().signal,
+    headers = OWN,
+  } = {},
 ): Promise<string | null> {
-  const task = { webhookId: asWebhookId('1'), profile, url, secret: SECRET };
+  const task = { webhookId: asWebhookId('1'), profile, url, secret: SECRET, headers };
   return createProber(guard, deadlineMs)(task, signal);
 }
 
@@ -43,6 +52,16 @@ describe.each(['standard', 'x'] as const)('a check of profile %s', (profile) => 
     expect(await check(there.url, profile)).toBeNull();
     expect(await check(there.url, profile)).toBeNull();
     expect([there.requests, there.connections]).toEqual([2, 2]);
+  });
+
+  test("has the webhook's own headers", async () => {
+    const there = await receiver((request) =>
+      request.headers['x-of-the-receiver'] === 'yes'
+        ? (proofAnswer(request, SECRET) ?? { status: 418 })
+        : { status: 401 },
+    );
+    expect(await check(there.url, profile)).toBeNull();
+    expect(await check(there.url, profile, { headers: [] })).toBe('http_401');
   });
 
   test('does not pass with another secret', async () => {

@@ -18,6 +18,7 @@ const WEBHOOK = {
   url: 'http://127.0.0.1:9/hook',
   secrets: ['whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'],
   notifications: ['replay.completed'] as const,
+  headers: [['authorization', 'Bearer of the receiver']] as const,
   profile: 'standard' as const,
   validity: UNPROVEN,
 };
@@ -195,6 +196,8 @@ describe('an event', () => {
     const [request] = sent;
     const at = request?.headers.indexOf('x-twitter-webhooks-signature') ?? -1;
     expect(at < 0 ? undefined : request?.headers[at + 1]?.slice(0, 7)).toBe(start);
+    const own = request?.headers.indexOf('authorization') ?? -1;
+    expect(request?.headers[own + 1]).toBe('Bearer of the receiver');
     const body = JSON.parse(String(request?.body)) as object;
     expect(Object.keys(body)).toEqual(
       profile === 'x' ? ['replay_job_status'] : ['type', 'timestamp', 'data'],

@@ -71,7 +71,7 @@ describe('a check', () => {
     ['https://a.example/h?a=1&b=%20', '/h?a=1&b=%20&crc_token=tok&nonce=non'],
     ['https://a.example/h?#x', '/h?crc_token=tok&nonce=non'],
   ])("of %s by X's CRC keeps the URL's own query", (url, path) => {
-    const request = proofRequest({ profile: 'x', url, secret: SECRET }, random);
+    const request = proofRequest({ profile: 'x', url, secret: SECRET, headers: [] }, random);
     expect(request).toMatchObject({
       method: 'GET',
       path,

@@ -127,7 +127,13 @@ describe('a step of a job', () => {
   });
 
   it('is told to a webhook that is there and asked for it', () => {
-    const of = { url: 'http://x/', secrets: [], profile: 'standard', validity: UNPROVEN } as const;
+    const of = {
+      url: 'http://x/',
+      secrets: [],
+      headers: [],
+      profile: 'standard',
+      validity: UNPROVEN,
+    } as const;
     const webhook = { ...of, notifications: ['replay.failed'] } as const;
     expect(refusalOf(webhook, 'replay.failed')).toBeNull();
     expect(refusalOf(webhook, 'replay.paused')).toBe('not_wanted');
