@@ -16,8 +16,11 @@ import { startStack } from './stack/stack.ts';
 const ROOT = join(import.meta.dirname, '..');
 /** What speaks to a database. */
 const DATABASE_SUITES = ['test/integration/store', 'test/integration/api', 'test/e2e'];
-/** Of them what is about Kafka alone: it runs on the other database. */
-const NOT_WITH_MYSQL = ['fault-brokers', 'fault-credentials', 'read-*', 'sites-mirror', 'replay-formats'];
+/** Of them what is about Kafka, or pages and programs for people, alone: it runs on the other database. */
+const NOT_WITH_MYSQL = [
+  ...['fault-brokers', 'fault-credentials', 'fault-kafka', 'read-*', 'replay-formats'],
+  ...['sites-mirror', 'replay-plan-sites', 'docs-browser', 'receiver-examples'],
+];
 /** What speaks to Kafka in a way that its version could change: all reading, and faults of brokers. */
 const KAFKA_SUITES = [
   'test/integration/kafka',
