@@ -119,6 +119,8 @@ class Dedupe {
       this.#judge(event);
       if (this.#offers.isFull) await this.#offers.flush();
     }
+    // An owner that comes when everything was judged passes no batch: what its memory was filled with is told here.
+    this.#tellCounts();
     await this.#offers.flush();
   }
 
