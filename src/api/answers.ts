@@ -4,10 +4,10 @@ import { Type, type Static } from 'typebox';
 import type { Fact } from '../domain/fact.ts';
 import { DEAD_LETTER_STATES } from '../domain/dead-letter.ts';
 import { JOB_STATES, READ_MODES } from '../domain/job.ts';
+import { count, countFields } from './counts.ts';
 import { id, instant, maybeInteger, maybeText, text } from './fields.ts';
 import { filtersShown } from './filters.ts';
 
-const count = (of: string) => Type.Integer({ description: of });
 const EVIDENCE =
   'what shows that a mirrored copy had everything when its end was pinned: endOffsets (the last record of its ' +
   'upstream was seen in it), heartbeats (weaker) or none; null = nothing had to be shown';
@@ -29,18 +29,7 @@ const replayFields = {
   filters: filtersShown,
   counts: Type.Object(
     {
-      scanned: count('records walked over, anybody’s'),
-      matched: count('events of the webhook in the range, copies included'),
-      duplicates: count('copies that were not delivered again'),
-      filtered: count('events the request’s filters left out'),
-      tombstones: count('records without a value: no events'),
-      delivered: count('events answered with 2xx'),
-      deadLettered: count('events given up on'),
-      unanswered: count('attempts without an answer that were tried again'),
-      maybeRepeated: count('repeats that were possible in fact: events sent since an owner was lost'),
-      evicted: count('identities that dedupe had to forget'),
-      unknownBelowCut: count('offsets that could not be read again when dedupe was rebuilt'),
-      siteSwitches: count('times it went on at another site'),
+      ...countFields,
       onlyIn: Type.Record(Type.String(), Type.Integer(), {
         description: 'with read union: per site the events that no other site had; else empty',
       }),

@@ -4,29 +4,15 @@
 import { Type, type Static, type TObject } from 'typebox';
 import { COMPLETION_TYPES } from '../domain/completion.ts';
 import { JOB_STATES } from '../domain/job.ts';
+import { count, countFields } from './counts.ts';
 import { instant, maybeText, text } from './fields.ts';
 
-const count = (of: string) => Type.Integer({ description: of });
 const digest = (of: string) =>
   Type.String({
     pattern: '^[0-9a-f]{64}$',
     description: `sum modulo 2^256 of SHA-256(webhook-id) over ${of}, 64 hex characters`,
   });
 
-const countFields = {
-  scanned: count('records walked over, anybody’s'),
-  matched: count('events of the webhook in the range, copies included'),
-  duplicates: count('copies that were not delivered again'),
-  filtered: count('events the request’s filters left out'),
-  tombstones: count('records without a value: no events'),
-  delivered: count('events answered with 2xx'),
-  deadLettered: count('events given up on'),
-  unanswered: count('attempts without an answer that were tried again'),
-  maybeRepeated: count('repeats that were possible in fact'),
-  evicted: count('identities that dedupe had to forget'),
-  unknownBelowCut: count('offsets that could not be read again when dedupe was rebuilt'),
-  siteSwitches: count('times it went on at another site'),
-};
 const counts = Type.Object(countFields, { description: 'what happened, in events' });
 
 const headFields = {

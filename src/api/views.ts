@@ -4,6 +4,7 @@
 import type { Cut } from '../domain/cut.ts';
 import type { DeadLetterView } from '../domain/dead-letter.ts';
 import type { JobState } from '../domain/job.ts';
+import { gapsOf, pinsOf } from '../domain/manifest.ts';
 import { demandsProof } from '../domain/proof.ts';
 import type { ProofMode } from '../domain/proof.ts';
 import type { Transition, WebhookView } from '../domain/replay-store.ts';
@@ -90,13 +91,8 @@ export function showReplay(
     read: spec.readMode,
     evidence: weakestEvidence(job.pins ?? []),
     partition: job.partition,
-    pins: showPins(job),
-    gaps: job.gaps.map((gap) => ({
-      ...gap,
-      from: String(gap.from),
-      to: String(gap.to),
-      filledBy: gap.filledBy ?? null,
-    })),
+    pins: pinsOf(job.pins),
+    gaps: gapsOf(job),
     limits: { maxRate: limits.maxRate, concurrency: limits.concurrency },
     order: spec.order,
     scan: spec.scan,
@@ -109,19 +105,6 @@ function showCut(cut: Cut | null): ReplayAnswer['cut'] {
   return Object.fromEntries(
     sources.map(([source, { next, owed }]) => [source, { next: String(next), owed: owed.length }]),
   );
-}
-
-function showPins({ pins }: JobView): ReplayAnswer['pins'] {
-  return (pins ?? []).map(({ source, topic, partition, start, end, copyOf, evidence, isLeft }) => ({
-    source,
-    topic,
-    partition,
-    start: String(start),
-    end: end === null ? null : String(end),
-    copyOf: copyOf ?? null,
-    evidence: evidence ?? null,
-    left: isLeft === true,
-  }));
 }
 
 export function showDeadLetter(letter: DeadLetterView): DeadLetterAnswer {

@@ -3,7 +3,7 @@
 // offsets as decimal strings, digests as 64 hex characters.
 // Invariant: of an ended job it never changes, so an event that is built from it is the same at each attempt.
 
-import type { JobState } from './job.ts';
+import type { Gap, JobState, Pin } from './job.ts';
 import { MINUTE_MS } from './minute-ledger.ts';
 import type { MinuteEntry } from './minute-ledger.ts';
 import { siteOf } from './ids.ts';
@@ -73,10 +73,13 @@ export function headOf(job: ManifestJob) {
   };
 }
 
-export function sourcesOf({ pins }: ManifestJob) {
+export const sourcesOf = ({ pins }: ManifestJob) =>
+  pinsOf(pins).map(({ source, ...pin }) => ({ source, site: siteOf(source), ...pin }));
+
+/** Pins as clients are shown them: offsets as text. */
+export function pinsOf(pins: readonly Pin[] | null) {
   return (pins ?? []).map(({ source, topic, partition, start, end, copyOf, evidence, isLeft }) => ({
-    source: source,
-    site: siteOf(source),
+    source,
     topic,
     partition,
     start: String(start),
@@ -87,15 +90,15 @@ export function sourcesOf({ pins }: ManifestJob) {
   }));
 }
 
-export function gapsOf({ gaps }: ManifestJob) {
-  return gaps.map((gap) => ({
+/** The same of gaps. */
+export const gapsOf = ({ gaps }: { readonly gaps: readonly Gap[] }) =>
+  gaps.map((gap) => ({
     source: gap.source,
     from: String(gap.from),
     to: String(gap.to),
     reason: gap.reason,
     filledBy: gap.filledBy ?? null,
   }));
-}
 
 export function minuteOf(entry: MinuteEntry): ManifestMinute {
   const { minute, delivered, deliveredDigest, deadLettered, deadLetteredDigest, resent } = entry;
